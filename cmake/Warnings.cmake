@@ -1,0 +1,20 @@
+# Compile and link options of every target of this project: warnings are errors, and the chosen
+# sanitizers. The shim and the plugins link `runyard_warnings` only (see core/exec/shim).
+add_library(runyard_warnings INTERFACE)
+target_compile_options(runyard_warnings INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wimplicit-fallthrough -Werror
+  $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor -Woverloaded-virtual>
+  # g++ 12 reports false positives of these in the standard library and Boost at -O2.
+  -Wno-maybe-uninitialized $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
+
+add_library(runyard_options INTERFACE)
+target_link_libraries(runyard_options INTERFACE runyard_warnings)
+target_include_directories(runyard_options INTERFACE ${PROJECT_SOURCE_DIR})
+if(RUNYARD_SANITIZE)
+  target_compile_options(runyard_options INTERFACE
+    -fsanitize=${RUNYARD_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(runyard_options INTERFACE -fsanitize=${RUNYARD_SANITIZE})
+endif()
+if(RUNYARD_KILL_POINTS)
+  target_compile_definitions(runyard_options INTERFACE RUNYARD_KILL_POINTS)
+endif()

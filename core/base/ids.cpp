@@ -1,0 +1,40 @@
+#include "core/base/ids.h"
+
+#include <sys/random.h>
+
+#include <cstdlib>
+#include <vector>
+
+namespace runyard {
+
+std::string random_hex(std::size_t count) {
+  std::vector<unsigned char> bytes(count);
+  // Up to 256 bytes are never cut short by a signal (getrandom(2)); without them no id is safe.
+  if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
+    std::abort();
+  }
+  std::string text;
+  for (unsigned char byte : bytes) {
+    text += "0123456789abcdef"[byte >> 4];
+    text += "0123456789abcdef"[byte & 15];
+  }
+  return text;
+}
+
+std::string make_job_id(TimeMs now) { return "job_" + format_compact(now) + "__" + random_hex(4); }
+
+bool is_job_id(std::string_view text) {
+  constexpr std::string_view kForm = "job_dddddddd_dddddd__xxxxxxxx";
+  if (text.size() != kForm.size()) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool digit = text[i] >= '0' && text[i] <= '9';
+    const bool hex = digit || (text[i] >= 'a' && text[i] <= 'f');
+    const bool place = i >= 4;
+    if (place && kForm[i] == 'd' ? !digit : place && kForm[i] == 'x' ? !hex : text[i] != kForm[i]) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace runyard
