@@ -79,6 +79,7 @@ struct JobOptions {
   int priority = 0;                ///< higher starts first
   std::int64_t timeout_sec = 0;    ///< 0: none
   int max_retries = 0;
+  bool retry_lost = false;         ///< a lost attempt is tried again too: it may have had effects
   int slots = 1;
   int gpus = 0;
   std::string group;               ///< "" is the default group
@@ -132,6 +133,9 @@ struct Job {
   std::string waiting_for;
   std::int64_t log_size = 0;
   std::int64_t scan_offset = 0;  ///< hints are scanned up to this byte of the log
+
+  /// Grows with every change in memory, committed or ticking; not part of any document.
+  std::int64_t revision = 0;
 
   std::string log_path() const { return "reports/jobs/" + job_id + ".log"; }
   std::string meta_path() const { return "reports/jobs/" + job_id + ".json"; }

@@ -141,6 +141,7 @@ json::object to_json(const Job& job, Form form) {
   doc["priority"] = job.options.priority;
   doc["timeout_sec"] = job.options.timeout_sec;
   doc["max_retries"] = job.options.max_retries;
+  doc["retry_lost"] = job.options.retry_lost;
   doc["group"] = text_or_null(job.options.group);
   doc["after"] = to_array(job.options.after);
   doc["name"] = text_or_null(job.options.name);
@@ -219,6 +220,7 @@ Result<Job> job_from_json(const json::value& document) {
   read.integer("priority", job.options.priority);
   read.integer("timeout_sec", job.options.timeout_sec);
   read.integer("max_retries", job.options.max_retries);
+  read.boolean("retry_lost", job.options.retry_lost);
   read.text("group", job.options.group);
   read.texts("after", job.options.after);
   read.text("name", job.options.name);

@@ -1,0 +1,25 @@
+#include <boost/json.hpp>
+
+#include "api/routes.h"
+#include "core/base/version.h"
+
+namespace runyard {
+
+std::vector<Route> health_routes(JobService&) {
+  return {
+      {"GET", "/healthz", Role::kPublic, "200 while the server answers",
+       [](const Call&) { return json_reply({{"status", "ok"}}); }},
+      {"GET", "/api/version", Role::kViewer, "The server's version",
+       [](const Call&) { return json_reply({{"version", kVersion}}); }},
+  };
+}
+
+std::vector<Route> all_routes(JobService& service) {
+  std::vector<Route> all;
+  for (auto* resource : {job_routes, job_type_routes, admin_routes, health_routes}) {
+    for (auto& route : resource(service)) all.push_back(std::move(route));
+  }
+  return all;
+}
+
+}  // namespace runyard

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <boost/json/value.hpp>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/base/files.h"
+#include "core/base/result.h"
+
+namespace runyard {
+
+/// A request as handlers see it: decoded, bounded, and past the guard.
+struct Call {
+  std::string method;                        ///< GET for HEAD too
+  std::map<std::string, std::string> path;   ///< the values of `:name` segments
+  std::map<std::string, std::string> query;  ///< decoded; of a repeated key the first one
+  std::map<std::string, std::string> headers;  ///< names in lower case
+  std::string body;
+
+  std::string header(const std::string& lower_case_name) const;
+};
+
+/// A part of an open file, sent without being read into memory.
+struct FileBody {
+  UniqueFd fd;
+  std::int64_t offset = 0, size = 0;
+};
+
+struct Reply {
+  int status = 200;
+  std::string body;
+  std::string content_type = "application/json";
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::optional<FileBody> file;  ///< instead of `body`
+};
+
+/// Who may call a route. On loopback without tokens everyone has every role.
+enum class Role { kPublic, kViewer, kOperator, kAdmin };
+
+/// One line of the route table: the only list of what this server answers. `path` has segments such
+/// as `:id`; a fixed segment is preferred to one of these. The handler may be called by any worker
+/// thread; an exception of it is answered with 500.
+struct Route {
+  std::string method, path;
+  Role role;
+  std::string summary;
+  std::function<Reply(const Call&)> handler;
+};
+
+Reply json_reply(const boost::json::value& document, int status = 200);
+/// `document` is JSON already.
+Reply json_text(std::string document, int status = 200);
+/// application/problem+json (RFC 9457) with the status of the error's kind.
+Reply problem(const Error& error);
+Reply problem(int status, std::string_view detail, const std::vector<FieldError>& fields = {});
+
+/// The body as a JSON object; kMalformed (400) otherwise.
+Result<boost::json::object> read_object(const Call& call);
+/// A whole number of the query in a range; the fallback when it is absent; kInvalid otherwise.
+Result<std::int64_t> read_number(const Call& call, const std::string& key, std::int64_t fallback,
+                                 std::int64_t low, std::int64_t high);
+
+}  // namespace runyard

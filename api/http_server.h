@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "api/guard.h"
+#include "api/router.h"
+
+namespace runyard {
+
+/// The HTTP server: Pistache with the replaced members of api/pistache, one chain (limits, guard,
+/// route) and the hand-over of files to FileSender. Owned by `runyard serve`.
+class HttpServer {
+ public:
+  struct Options {
+    std::string host = "127.0.0.1";
+    std::uint16_t port = 8000;  ///< 0: any free one
+    int threads = 8;
+  };
+  HttpServer(Options options, Guard guard, Router router);
+  /// Answers what is in flight, then closes.
+  ~HttpServer();
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
+
+  /// Listens. kConflict when the address is in use, kInvalid when it is none.
+  Result<> start();
+  std::uint16_t port() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace runyard

@@ -1,0 +1,366 @@
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <boost/json.hpp>
+#include <charconv>
+
+#include "api/routes.h"
+
+namespace runyard {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::size_t kMaxKey = 255;
+constexpr std::size_t kMaxTags = 50;
+constexpr std::size_t kMaxNote = 4000;
+
+/// FNV-1a over what makes a request: it only tells an honest repeat from a mistaken one.
+std::string body_hash(const Call& call, const std::string& route) {
+  std::uint64_t hash = 1469598103934665603u;
+  for (const std::string* part : {&route, &call.body}) {
+    for (const char c : *part) {
+      hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
+    }
+    hash = (hash ^ 0xff) * 1099511628211u;
+  }
+  return fmt::format("{:016x}:{}", hash, call.body.size());
+}
+
+Result<std::optional<IdempotencyKey>> read_key(const Call& call, const std::string& route) {
+  const std::string key = call.header("idempotency-key");
+  if (key.empty()) return std::optional<IdempotencyKey>();
+  if (key.size() > kMaxKey) {
+    return make_error(ErrorKind::kInvalid, "an Idempotency-Key has at most 255 bytes");
+  }
+  return std::optional<IdempotencyKey>({key, body_hash(call, route)});
+}
+
+Reply submitted(const Result<JobService::Submitted>& result, bool as_list) {
+  if (!result) return problem(result.error());
+  std::string body;
+  for (const auto& view : result->jobs) body += (body.empty() ? "" : ",") + view.document();
+  if (as_list) body = "[" + body + "]";
+  Reply reply = json_text(std::move(body), result->repeated ? 200 : 201);
+  if (!as_list) reply.headers.emplace_back("Location", "/api/jobs/" + result->jobs[0].job->job_id);
+  return reply;
+}
+
+/// Takes `_job` out of a body.
+json::value take_options(json::object& body) {
+  json::value options;
+  if (auto* found = body.if_contains("_job")) {
+    options = std::move(*found);
+    body.erase("_job");
+  }
+  return options;
+}
+
+Reply submit(JobService& service, const Call& call) {
+  const std::string& slug = call.path.at("slug");
+  const JobTypePtr type = service.find_slug(slug);
+  if (!type) {
+    std::string known;
+    for (const auto& each : service.job_types()) known += (known.empty() ? "" : ", ") + each->slug;
+    return problem(404, fmt::format("there is no job type '{}'; loaded are: {}", slug,
+                                    known.empty() ? "none" : known));
+  }
+  auto body = read_object(call);
+  if (!body) return problem(body.error());
+  const json::value job_options = take_options(*body);
+  auto options = service.read_options(*type, &job_options);
+  if (!options) return problem(options.error());
+  auto key = read_key(call, slug);
+  if (!key) return problem(key.error());
+  return submitted(service.submit({{type, std::move(*body), std::move(*options), ""}}, *key), false);
+}
+
+Reply batch(JobService& service, const Call& call) {
+  auto body = read_object(call);
+  if (!body) return problem(body.error());
+  const json::value job_options = take_options(*body);
+  JobTypePtr type;
+  json::object params, matrix;
+  std::string group;
+  std::vector<FieldError> mistakes;
+  for (const auto& [name, value] : *body) {
+    if (name == "type" && value.is_string()) {
+      const std::string wanted(value.get_string());
+      type = service.find_slug(wanted);
+      for (const auto& each : service.job_types()) {
+        if (each->type == wanted) type = each;
+      }
+      if (!type) mistakes.push_back({"/type", "there is no job type '" + wanted + "'"});
+    } else if (name == "params" && value.is_object()) {
+      params = value.get_object();
+    } else if (name == "matrix" && value.is_object()) {
+      matrix = value.get_object();
+    } else if (name == "group" && value.is_string()) {
+      group = std::string(value.get_string());
+    } else if (!value.is_null()) {
+      mistakes.push_back({"/" + std::string(name),
+                          "is not expected here; a batch is {type, params, matrix, group}"});
+    }
+  }
+  if (!type && mistakes.empty()) mistakes.push_back({"/type", "name the job type"});
+  if (!mistakes.empty()) return problem(422, mistakes.front().message, mistakes);
+  auto options = service.read_options(*type, &job_options);
+  if (!options) return problem(options.error());
+  if (!group.empty()) {
+    json::object just_group{{"group", group}};
+    const json::value wrapped(just_group);
+    auto checked = service.read_options(*type, &wrapped);
+    if (!checked) return problem(checked.error());
+    options->group = checked->group;
+  }
+  auto all = JobService::expand_matrix(params, matrix);
+  if (!all) return problem(all.error());
+  auto key = read_key(call, "batch");
+  if (!key) return problem(key.error());
+  std::vector<Submission> submissions;
+  for (auto& each : *all) submissions.push_back({type, std::move(each), *options, ""});
+  return submitted(service.submit(std::move(submissions), *key), true);
+}
+
+Reply rerun(JobService& service, const Call& call) {
+  auto known = service.find(call.path.at("id"));
+  if (!known) return problem(known.error());
+  const Job& job = *known->job;
+  json::object body;
+  if (!call.body.empty()) {
+    auto read = read_object(call);
+    if (!read) return problem(read.error());
+    body = std::move(*read);
+  }
+  const JobTypePtr type = [&]() -> JobTypePtr {
+    for (const auto& each : service.job_types()) {
+      if (each->type == job.job_type) return each;
+    }
+    return nullptr;
+  }();
+  if (!type) {
+    return problem(409, fmt::format("the job type {} is not loaded any more", job.job_type));
+  }
+  const json::value job_options = take_options(body);
+  json::object params = job.params;
+  for (const auto& [name, value] : body) {
+    if (name != "params" || !value.is_object()) {
+      return problem(422, "rerun takes {params, _job}", {{"/" + std::string(name), "is not expected"}});
+    }
+    for (const auto& [key, replaced] : value.get_object()) params[key] = replaced;
+  }
+  // The same options as before, but for what it waited for.
+  json::object options{{"priority", job.options.priority},
+                       {"timeout_sec", job.options.timeout_sec},
+                       {"max_retries", job.options.max_retries},
+                       {"retry_lost", job.options.retry_lost},
+                       {"slots", job.options.slots},
+                       {"gpus", job.options.gpus},
+                       {"group", job.options.group},
+                       {"name", job.options.name}};
+  if (job_options.is_object()) {
+    for (const auto& [name, value] : job_options.get_object()) options[name] = value;
+  } else if (!job_options.is_null()) {
+    return problem(422, "_job must be an object", {{"/_job", "must be an object"}});
+  }
+  const json::value merged(std::move(options));
+  auto read = service.read_options(*type, &merged);
+  if (!read) return problem(read.error());
+  auto key = read_key(call, "rerun " + job.job_id);
+  if (!key) return problem(key.error());
+  return submitted(service.submit({{type, std::move(params), std::move(*read), job.job_id}}, *key),
+                   false);
+}
+
+Reply recent(JobService& service, const Call& call) {
+  const auto limit = read_number(call, "limit", 50, 1, 500);
+  if (!limit) return problem(limit.error());
+  JobFilter filter;
+  const auto text = [&](const char* key) {
+    const auto found = call.query.find(key);
+    return found == call.query.end() ? std::string() : found->second;
+  };
+  if (const std::string status = text("status"); !status.empty()) {
+    filter.status = parse_status(status);
+    if (!filter.status) {
+      return problem(422, "status is one of QUEUED, RUNNING, SUCCESS, FAILED, CANCELLED");
+    }
+  }
+  filter.job_type = text("job_type");
+  filter.group = text("group");
+  filter.text = text("q");
+  filter.before = text("before");
+  const auto page = service.list(filter, static_cast<std::size_t>(*limit));
+  if (!page) return problem(page.error());
+  std::string body = "[";
+  for (const auto& view : page->jobs) body += (body.size() > 1 ? "," : "") + view.document();
+  Reply reply = json_text(body + "]");
+  reply.headers.emplace_back("X-Total-Count", std::to_string(page->total));
+  if (page->has_more && !page->jobs.empty()) {
+    std::string next = fmt::format("/api/jobs/recent?limit={}", *limit);
+    for (const char* key : {"status", "job_type", "group", "q"}) {
+      const std::string value = text(key);
+      if (value.empty()) continue;
+      next += fmt::format("&{}=", key);
+      for (const char c : value) {
+        const bool plain = std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-';
+        next += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+      }
+    }
+    next += "&before=" + page->jobs.back().job->job_id;
+    reply.headers.emplace_back("Link", "<" + next + ">; rel=\"next\"");
+  }
+  return reply;
+}
+
+/// `bytes=a-b`, `bytes=a-`, `bytes=-n` (RFC 9110, 14.1.2); one range, as others are not needed.
+/// nullopt: not a range that we serve, so the whole is sent.
+std::optional<std::pair<std::int64_t, std::int64_t>> parse_range(std::string_view text,
+                                                                 std::int64_t size) {
+  constexpr std::string_view kUnit = "bytes=";
+  if (!text.starts_with(kUnit)) return std::nullopt;
+  text.remove_prefix(kUnit.size());
+  const auto dash = text.find('-');
+  if (dash == std::string_view::npos || text.find(',') != std::string_view::npos) {
+    return std::nullopt;
+  }
+  const auto number = [](std::string_view digits) -> std::optional<std::int64_t> {
+    std::int64_t value = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    const bool whole = error == std::errc() && end == digits.data() + digits.size() && value >= 0;
+    return whole ? std::optional(value) : std::nullopt;
+  };
+  const auto first = number(text.substr(0, dash)), last = number(text.substr(dash + 1));
+  if (dash == 0) {
+    if (!last) return std::nullopt;
+    return std::pair(std::max<std::int64_t>(0, size - *last), size);
+  }
+  if (!first || (dash + 1 < text.size() && (!last || *last < *first))) return std::nullopt;
+  return std::pair(*first, last ? std::min(*last + 1, size) : size);
+}
+
+Reply log(JobService& service, const Call& call) {
+  const std::string& job_id = call.path.at("id");
+  const bool paged = call.query.contains("offset") || call.query.contains("tail");
+  const auto known = service.find(job_id);
+  if (!known) return problem(known.error());
+  auto fd = service.open_log(job_id);
+  const bool absent = !fd && fd.error().kind == ErrorKind::kNotFound;  // a job that has not begun
+  if (!fd && !absent) return problem(fd.error());
+  if (paged) {
+    const auto offset = read_number(call, "offset", 0, 0, INT64_MAX);
+    if (!offset) return problem(offset.error());
+    const auto tail = read_number(call, "tail", kDefaultLogTail, 0, INT64_MAX);
+    if (!tail) return problem(tail.error());
+    auto page = absent ? Result<LogPage>(LogPage{}) : read_log_page(fd->get(), *offset, *tail);
+    if (!page) return problem(page.error());
+    return json_reply({{"job_id", job_id},
+                       {"content", page->content},
+                       {"next_offset", page->next_offset},
+                       {"size", page->size},
+                       {"is_truncated", page->is_truncated},
+                       {"log_path", known->job->log_path()}});
+  }
+  Reply reply;
+  reply.content_type = "text/plain; charset=utf-8";
+  if (absent) return reply;
+  struct stat info {};
+  if (::fstat(fd->get(), &info) != 0) return problem(errno_error(errno, "the log cannot be read"));
+  const auto size = static_cast<std::int64_t>(info.st_size);
+  reply.headers.emplace_back("Accept-Ranges", "bytes");
+  std::int64_t begin = 0, end = size;
+  if (const std::string range = call.header("range"); !range.empty()) {
+    if (const auto wanted = parse_range(range, size)) {
+      if (wanted->first >= size) {
+        Reply refused = problem(416, fmt::format("the log has {} bytes", size));
+        refused.headers.emplace_back("Content-Range", fmt::format("bytes */{}", size));
+        return refused;
+      }
+      std::tie(begin, end) = *wanted;
+      reply.status = 206;
+      reply.headers.emplace_back("Content-Range",
+                                 fmt::format("bytes {}-{}/{}", begin, end - 1, size));
+    }
+  }
+  reply.file = FileBody{std::move(*fd), begin, end - begin};
+  return reply;
+}
+
+Reply cancel(JobService& service, const Call& call) {
+  const auto view = service.cancel(call.path.at("id"));
+  return view ? json_text(view->document(), 202) : problem(view.error());
+}
+
+Reply change(JobService& service, const Call& call) {
+  const auto body = read_object(call);
+  if (!body) return problem(body.error());
+  JobChange change;
+  std::vector<FieldError> mistakes;
+  const auto clean = [](std::string_view text, std::size_t limit) {
+    for (const char c : text) {
+      if (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t') return false;
+    }
+    return text.size() <= limit;
+  };
+  for (const auto& [name, value] : *body) {
+    if (name == "priority" && value.is_int64() && std::abs(value.get_int64()) <= 1'000'000) {
+      change.priority = static_cast<int>(value.get_int64());
+    } else if (name == "timeout_sec" && value.is_int64() && value.get_int64() >= 0 &&
+               value.get_int64() <= 10LL * 366 * 86'400) {
+      change.timeout_sec = value.get_int64();
+    } else if (name == "note" && value.is_string() && clean(value.get_string(), kMaxNote)) {
+      change.note = std::string(value.get_string());
+    } else if (name == "params" && value.is_object()) {
+      change.params = value.get_object();
+    } else if (name == "tags" && value.is_array() && value.get_array().size() <= kMaxTags) {
+      change.tags.emplace();
+      for (const auto& tag : value.get_array()) {
+        if (tag.is_string() && clean(tag.get_string(), 100)) {
+          change.tags->emplace_back(tag.get_string());
+        } else {
+          mistakes.push_back({"/tags", "must be texts of at most 100 bytes"});
+        }
+      }
+    } else {
+      mistakes.push_back({"/" + std::string(name),
+                          "cannot be changed so; PATCH takes priority, timeout_sec, tags, note and "
+                          "params"});
+    }
+  }
+  if (!mistakes.empty()) return problem(422, mistakes.front().message, mistakes);
+  const auto view = service.change(call.path.at("id"), std::move(change));
+  return view ? json_text(view->document()) : problem(view.error());
+}
+
+}  // namespace
+
+std::vector<Route> job_routes(JobService& service) {
+  const auto bind = [&service](Reply (*handler)(JobService&, const Call&)) {
+    return [&service, handler](const Call& call) { return handler(service, call); };
+  };
+  return {
+      {"GET", "/api/jobs/recent", Role::kViewer, "Jobs, newest first", bind(recent)},
+      {"POST", "/api/jobs/batch", Role::kOperator, "Submit every combination of a matrix",
+       bind(batch)},
+      {"POST", "/api/jobs/:slug", Role::kOperator, "Submit a job of a type", bind(submit)},
+      {"GET", "/api/jobs/:id", Role::kViewer, "One job",
+       [&service](const Call& call) {
+         const auto view = service.find(call.path.at("id"));
+         return view ? json_text(view->document()) : problem(view.error());
+       }},
+      {"PATCH", "/api/jobs/:id", Role::kOperator, "Change a job", bind(change)},
+      {"DELETE", "/api/jobs/:id", Role::kOperator, "Remove an ended job, its log and its record",
+       [&service](const Call& call) {
+         const auto done = service.remove(call.path.at("id"));
+         if (!done) return problem(done.error());
+         Reply reply;
+         reply.status = 204;
+         return reply;
+       }},
+      {"GET", "/api/jobs/:id/log", Role::kViewer, "The log of a job, whole or a part", bind(log)},
+      {"POST", "/api/jobs/:id/cancel", Role::kOperator, "Cancel a job", bind(cancel)},
+      {"POST", "/api/jobs/:id/rerun", Role::kOperator, "Submit a job's inputs again", bind(rerun)},
+  };
+}
+
+}  // namespace runyard

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <vector>
+
+#include "api/http.h"
+#include "core/service/job_service.h"
+
+namespace runyard {
+
+// One function a resource, each in its file. The service must outlive the routes.
+std::vector<Route> job_routes(JobService& service);
+std::vector<Route> job_type_routes(JobService& service);
+std::vector<Route> admin_routes(JobService& service);
+std::vector<Route> health_routes(JobService& service);
+
+/// Every route of the server.
+std::vector<Route> all_routes(JobService& service);
+
+}  // namespace runyard

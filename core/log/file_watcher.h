@@ -1,0 +1,29 @@
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <filesystem>
+#include <functional>
+#include <map>
+
+namespace runyard {
+
+/// Tells when files grow, by one inotify descriptor for all of them. Owned and used by the engine
+/// thread alone; the callbacks run on it. A file that cannot be watched (no inotify on this file
+/// system, too many watches) is not an error: its owner polls at its own pace.
+class FileWatcher {
+ public:
+  explicit FileWatcher(boost::asio::io_context& engine);
+
+  /// Calls `changed` after writes to the file, until remove(). The id, or -1 when not possible.
+  int add(const std::filesystem::path& file, std::function<void()> changed);
+  void remove(int id);
+
+ private:
+  void wait();
+
+  boost::asio::posix::stream_descriptor inotify_;
+  std::map<int, std::function<void()>> watches_;
+};
+
+}  // namespace runyard

@@ -1,0 +1,258 @@
+#include "core/log/log_scanner.h"
+
+#include <re2/re2.h>
+
+#include <array>
+#include <cmath>
+
+#include "core/base/text.h"
+
+namespace runyard {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::size_t kMaxValue = 1024;   // of a hint
+constexpr std::size_t kMaxLinks = 1000;   // of a job
+constexpr int kMaxGroups = 9;
+constexpr TimeMs kTotalRetryMs = 2000;
+
+RE2::Options quiet() {
+  RE2::Options options;
+  options.set_log_errors(false);
+  return options;
+}
+
+std::optional<double> to_number(re2::StringPiece text) {
+  std::string digits;  // "1,234" and "1_234" are numbers too
+  for (char c : text) {
+    if (c != ',' && c != '_') digits += c;
+  }
+  char* end = nullptr;
+  const double value = std::strtod(digits.c_str(), &end);
+  if (digits.empty() || *end != '\0' || !std::isfinite(value)) return std::nullopt;
+  return value;
+}
+
+/// `runs/{run_id}/x` with the values of `known`; nullopt while one is missing.
+std::optional<std::string> expand(std::string_view text, const json::object& known) {
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t open = text.find('{', at);
+    out += text.substr(at, open - at);
+    if (open == std::string_view::npos) break;
+    const std::size_t close = text.find('}', open);
+    if (close == std::string_view::npos) return std::nullopt;
+    const auto* value = known.if_contains(text.substr(open + 1, close - open - 1));
+    if (!value || !value->is_string()) return std::nullopt;
+    out += std::string_view(value->get_string());
+    at = close + 1;
+  }
+  return out;
+}
+
+}  // namespace
+
+struct LogScanner::Patterns {
+  std::vector<std::unique_ptr<RE2>> hints, progress;  // null where a hint has none
+};
+
+LogScanner::LogScanner(JobTypePtr type, json::object params, ReadTotal read_total)
+    : type_(std::move(type)),
+      params_(std::move(params)),
+      read_total_(std::move(read_total)),
+      patterns_(std::make_unique<Patterns>()) {
+  add_params();
+}
+
+LogScanner::~LogScanner() = default;
+
+Result<std::unique_ptr<LogScanner>> LogScanner::make(JobTypePtr type, json::object params,
+                                                     ReadTotal read_total) {
+  std::unique_ptr<LogScanner> scanner(
+      new LogScanner(std::move(type), std::move(params), std::move(read_total)));
+  const auto compile = [](const std::string& pattern,
+                          std::vector<std::unique_ptr<RE2>>& into) -> Result<> {
+    into.push_back(pattern.empty() ? nullptr : std::make_unique<RE2>(pattern, quiet()));
+    if (!into.back() || into.back()->ok()) return {};
+    return make_error(ErrorKind::kInvalid,
+                      "the pattern '" + pattern + "' is no RE2: " + into.back()->error());
+  };
+  for (const HintSpec& hint : scanner->type_->hints) {
+    if (auto done = compile(hint.pattern, scanner->patterns_->hints); !done) return done.error();
+  }
+  for (const ProgressSpec& spec : scanner->type_->progress) {
+    if (auto done = compile(spec.pattern, scanner->patterns_->progress); !done) {
+      return done.error();
+    }
+  }
+  return scanner;
+}
+
+void LogScanner::begin_attempt() {
+  artifacts_.clear();
+  links_.clear();
+  progress_.reset();
+  progress_specs_ = SIZE_MAX;
+  total_.reset();
+  total_path_.clear();
+  first_seen_at_ = 0;
+  splitter_ = {};
+  skip_next_ = true;
+  add_params();
+}
+
+void LogScanner::restore(json::object artifacts, std::vector<Link> links,
+                         std::optional<Progress> progress) {
+  artifacts_ = std::move(artifacts);
+  links_ = std::move(links);
+  progress_ = progress;
+}
+
+void LogScanner::add_params() {
+  for (const HintSpec& hint : type_->hints) {
+    const auto* value = hint.param.empty() ? nullptr : params_.if_contains(hint.param);
+    if (value && value->is_string()) add_hint(hint, std::string(value->get_string()));
+  }
+}
+
+void LogScanner::add_hint(const HintSpec& spec, std::string value) {
+  value = ellipsize(sanitize_utf8(trim(value)), kMaxValue);
+  if (value.empty()) return;
+  auto* known = artifacts_.if_contains(spec.name);
+  if (!known || *known != json::value(value)) {
+    artifacts_[spec.name] = value;
+    changed_ = true;
+  }
+  Link link{spec.name, value, expand(spec.link, {{"value", value}}).value_or("")};
+  for (const Link& other : links_) {
+    if (other == link) return;
+  }
+  if (links_.size() < kMaxLinks) {
+    links_.push_back(std::move(link));
+    changed_ = true;
+  }
+}
+
+bool LogScanner::feed(std::string_view bytes, TimeMs now) {
+  changed_ = false;
+  now_ = now;
+  splitter_.feed(bytes, [this](std::string_view text) { scan(text); });
+  return changed_;
+}
+
+bool LogScanner::finish(TimeMs now) {
+  changed_ = false;
+  now_ = now;
+  splitter_.finish([this](std::string_view text) { scan(text); });
+  return changed_;
+}
+
+void LogScanner::scan(std::string_view text) {
+  if (skip_next_) {
+    skip_next_ = false;
+    if (text.starts_with("$ ")) return;  // missing when the disk was full
+  }
+  for (std::size_t i = 0; i < type_->hints.size(); ++i) {
+    const RE2* pattern = patterns_->hints[i].get();
+    if (!pattern) continue;
+    re2::StringPiece rest(text.data(), text.size());
+    re2::StringPiece value;
+    while (!rest.empty() && RE2::FindAndConsume(&rest, *pattern, &value)) {
+      add_hint(type_->hints[i], std::string(value));
+      if (value.empty()) break;  // an empty match would not advance
+    }
+  }
+  // The earlier the better: once one has been seen, those after it in the list say nothing more, or
+  // the bar would jump between two scales.
+  for (std::size_t i = 0; i < std::min(type_->progress.size(), progress_specs_); ++i) {
+    if (scan_progress(text, type_->progress[i], i)) {
+      progress_specs_ = i + 1;
+      break;
+    }
+  }
+}
+
+bool LogScanner::scan_progress(std::string_view text, const ProgressSpec& spec,
+                               std::size_t index) {
+  const RE2* pattern = patterns_->progress[index].get();
+  std::array<re2::StringPiece, kMaxGroups + 1> groups;
+  const int count = pattern ? std::min(pattern->NumberOfCapturingGroups(), kMaxGroups) + 1 : 0;
+  if (spec.current_group >= count || spec.total_group >= count) return false;
+  if (!pattern->Match({text.data(), text.size()}, 0, text.size(), RE2::UNANCHORED, groups.data(),
+                      count)) {
+    return false;
+  }
+  const auto current = to_number(groups[static_cast<std::size_t>(spec.current_group)]);
+  std::optional<double> total;
+  if (spec.total_group > 0) total = to_number(groups[static_cast<std::size_t>(spec.total_group)]);
+  if (!total && spec.total > 0) total = spec.total;
+  if (!total && !spec.yaml_path.empty()) total = total_from_file(spec);
+  if (!current || !total || *total <= 0 || *current < 0) return false;
+
+  // Another stage counts from the start again: the estimate starts anew with it.
+  if (first_seen_at_ == 0 || !progress_ || *current < progress_->current ||
+      *total != progress_->total) {
+    first_seen_at_ = now_;
+    first_current_ = *current;
+  }
+  Progress progress{*current, *total, std::nullopt};
+  const double done = *current - first_current_;
+  if (done > 0 && now_ > first_seen_at_) {
+    progress.eta_sec = std::max(0.0, (*total - *current) / done) *
+                       static_cast<double>(now_ - first_seen_at_) / 1000;
+  }
+  changed_ = changed_ || !progress_ || progress_->current != progress.current ||
+             progress_->total != progress.total;
+  progress_ = progress;
+  return true;
+}
+
+std::optional<double> LogScanner::total_from_file(const ProgressSpec& spec) {
+  json::object known = params_;
+  for (const auto& [name, value] : artifacts_) known[name] = value;
+  const auto path = expand(spec.yaml_path, known);
+  if (!path) return std::nullopt;
+  if (*path != total_path_ || (!total_ && now_ - total_read_at_ >= kTotalRetryMs)) {
+    total_path_ = *path;
+    total_read_at_ = now_;
+    total_ = read_total_(*path, spec.yaml_key);
+  }
+  return total_;
+}
+
+std::vector<std::string> LogScanner::missing() const {
+  std::vector<std::string> warnings;
+  for (const HintSpec& hint : type_->hints) {
+    if (hint.expected && !artifacts_.contains(hint.name)) {
+      warnings.push_back("the log names no " + hint.name +
+                         ": the job succeeded but what it produced is not linked");
+    }
+  }
+  return warnings;
+}
+
+std::string error_message_from(std::string_view log_tail) {
+  constexpr std::size_t kMaxMessage = 500;
+  std::string error, traceback, last;
+  bool in_traceback = false;
+  const auto look = [&](std::string_view text) {
+    const std::string_view line = trim(text);
+    if (line.empty()) return;
+    last = line;
+    if (line.starts_with("[ERROR]")) error = line;
+    if (line.starts_with("Traceback (most recent call last)")) {
+      in_traceback = true;
+    } else if (in_traceback && text.front() != ' ' && text.front() != '\t') {
+      traceback = line;  // `ValueError: ...` ends it; what follows is not part of it
+      in_traceback = false;
+    }
+  };
+  LineSplitter splitter;
+  splitter.feed(log_tail, look);
+  splitter.finish(look);
+  const std::string& message = !error.empty() ? error : !traceback.empty() ? traceback : last;
+  return ellipsize(sanitize_utf8(message), kMaxMessage);
+}
+
+}  // namespace runyard

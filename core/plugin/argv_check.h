@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/result.h"
+#include "core/model/job_type.h"
+
+namespace runyard {
+
+/// Reads what a plugin's argv() emitted and holds it to the plugin's promises: at most 1024
+/// arguments, 128 KiB in all, no NUL, and nothing that begins with '-' but the declared flags
+/// (`--flag`, or `--flag=value`). kInternal, with a sentence that names the plugin, otherwise.
+Result<std::vector<std::string>> read_arguments(const JobType& type, std::string_view text);
+
+/// Reads what argv() emitted with RUNYARD_INVALID: kInvalid with its fields, or kInternal when it
+/// is not what runyard/plugin.h asks for.
+Error read_invalid(const JobType& type, std::string_view text);
+
+}  // namespace runyard

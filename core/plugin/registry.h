@@ -1,0 +1,137 @@
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/clock.h"
+#include "core/base/confined_path.h"
+#include "core/base/result.h"
+#include "core/model/job_type.h"
+#include "core/plugin/library_file.h"
+
+namespace runyard {
+
+class HostClient;
+
+/// How the registry works; from the configuration (`plugins:`) and the command line.
+struct PluginConfig {
+  std::vector<std::filesystem::path> folders;  ///< where libraries are dropped; may not exist yet
+  std::filesystem::path cache;                 ///< `<state>/plugins`: the copies that are loaded
+  std::vector<std::string> host_command;       ///< e.g. {"/proc/self/exe", "plugin-host"}
+  /// Programs that plugins may run: a Python module, or an executable with its path. A `*` at the
+  /// end stands for anything.
+  std::vector<std::string> allow = {"scripts.*"};
+  std::chrono::milliseconds call_deadline{2000};   ///< of one argv() at run time
+  std::chrono::milliseconds probe_deadline{5000};  ///< of each call while a library is probed
+  std::uint64_t memory_limit = 1u << 30;           ///< address space of the host, bytes; 0: none
+  int crashes_until_quarantine = 3;
+};
+
+enum class PluginState {
+  kLoaded,       ///< its job type is offered
+  kSuperseded,   ///< another library of the same type is offered
+  kQuarantined,  ///< refused; `reason` says why and what to do
+  kRemoved,      ///< its file has gone
+};
+/// As in the API: `loaded`, `superseded`, `quarantined`, `removed`.
+std::string_view to_string(PluginState state);
+
+/// One library that was seen: a line of `GET /api/admin/plugins`. What is not known is empty.
+struct PluginInfo {
+  std::filesystem::path path;
+  std::string sha256, type, version;
+  int abi = 0;  ///< the major; 0: unknown
+  PluginState state = PluginState::kQuarantined;
+  std::string reason;
+  std::optional<TimeMs> loaded_at;
+  std::optional<Program> program;
+};
+
+/// The document of one line of `GET /api/admin/plugins`, without the jobs run, which the store
+/// knows.
+boost::json::object to_json(const PluginInfo& info);
+
+/// The job types that the libraries in the plugin folders offer. Owned by the service.
+///
+/// Any thread may call any function. Readers see immutable snapshots; rescan() builds the next one
+/// beside them, with a new generation of the plugin host, and swaps. Whoever holds a JobTypePtr can
+/// go on using it: an old generation starts its host again for a call.
+///
+/// Invariants: a library is only ever loaded from its copy `<cache>/<sha256>.so`, and never into
+/// this process; a job type is offered only after every check of its library has passed.
+class PluginRegistry {
+ public:
+  /// Touches nothing; the first rescan() empties the cache and fills it.
+  explicit PluginRegistry(PluginConfig config);
+  ~PluginRegistry();
+  PluginRegistry(const PluginRegistry&) = delete;
+  PluginRegistry& operator=(const PluginRegistry&) = delete;
+
+  /// Looks at the folders; takes over what has appeared, changed or gone. True when the offered job
+  /// types or list() may have changed. One stat for each file when nothing has. A bad library is no
+  /// error of the scan: list() has it with its reason. kInternal, kNoSpace when the cache cannot be
+  /// written, kUnavailable when the host cannot be started; what was offered stays then.
+  Result<bool> rescan();
+
+  /// Replaces the allow list (the configuration was read again); the next rescan() applies it.
+  void set_allow(std::vector<std::string> allow);
+
+  /// The offered job types, in the order of `type`.
+  std::vector<JobTypePtr> job_types() const;
+  /// nullptr when it is not offered.
+  JobTypePtr find_slug(std::string_view slug) const;
+  JobTypePtr find_type(std::string_view type) const;
+
+  /// Every library seen since the start, in the order of paths.
+  std::vector<PluginInfo> list() const;
+
+  /// Checks a submitter's inputs (without `_job`): bounds, unknown fields, schema, paths. Returns
+  /// them with defaults filled in and paths in normal form; else kInvalid with every bad field.
+  /// `type` comes from this registry.
+  Result<boost::json::object> check(const JobType& type, boost::json::object params,
+                                    const Confinement& confinement) const;
+
+  /// The command's arguments after the program, for what check() returned. kInvalid with fields
+  /// when the inputs do not go together; kInternal when the plugin failed, crashed, looped or broke
+  /// its promises (crashes and loops are counted, and the third quarantines it); kUnavailable when
+  /// it is quarantined or the host is down or busy. Blocks for twice the call deadline at most.
+  Result<std::vector<std::string>> argv(const JobType& type, const boost::json::object& params);
+
+ private:
+  struct Plugin;
+  struct Snapshot;
+  struct Candidate;
+
+  Result<std::vector<Candidate>> look() const;
+  Result<std::shared_ptr<Snapshot>> load(const std::vector<Candidate>& candidates,
+                                         const std::vector<std::string>& allow);
+  std::shared_ptr<const Snapshot> snapshot() const;
+  std::shared_ptr<const Plugin> plugin_of(const JobType& type) const;
+  void count_crash(const Plugin& plugin, const std::string& message);
+
+  const PluginConfig config_;  // but for `allow`, which is allow_
+
+  std::mutex scan_mutex_;  // one scan at a time; taken before mutex_; guards:
+  std::vector<Candidate> candidates_;
+  std::vector<std::string> applied_allow_;
+  bool scanned_ = false;
+
+  mutable std::mutex mutex_;  // held shortly; guards:
+  std::shared_ptr<const Snapshot> snapshot_;
+  std::vector<std::string> allow_;
+  std::map<std::string, std::weak_ptr<const Plugin>> by_sha256_;
+  std::map<std::string, int> crashes_;              // by sha256
+  std::map<std::string, std::string> quarantined_;  // by sha256: why; until the server ends
+  bool reload_ = false;                             // the next rescan() loads all anew
+};
+
+}  // namespace runyard

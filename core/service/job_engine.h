@@ -1,0 +1,150 @@
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <atomic>
+#include <functional>
+#include <future>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "core/exec/executor.h"
+#include "core/log/file_watcher.h"
+#include "core/log/log_follower.h"
+#include "core/model/job_type.h"
+#include "core/queue/scheduler.h"
+#include "core/service/config.h"
+#include "core/service/job_cache.h"
+#include "core/service/job_edit.h"
+#include "core/store/job_store.h"
+#include "core/store/json_mirror.h"
+
+namespace runyard {
+
+/// The life of every job of this server: from accepted to ended. Owned by JobService. One thread,
+/// the engine, owns scheduler, executor and followers; the public functions are for other threads,
+/// and those that change something return when the change is on disk.
+///
+/// Invariants: a job is in `active_` from its commit until its end is decided; its master copy
+/// there is changed by the engine alone. Whatever must outlive a crash is committed before it has an
+/// effect: QUEUED before the client is told, RUNNING before the shim is started, a wish to cancel
+/// before the shim is told. Published states are committed ones, but for the fields that tick.
+class JobEngine {
+ public:
+  struct Setup {
+    Config config;
+    std::string instance;
+    std::filesystem::path state;    ///< the state folder
+    std::filesystem::path records;  ///< <workspace>/reports/jobs
+    std::filesystem::path shim;
+    LogScanner::ReadTotal read_total;
+    /// The job type by its name, nullptr when its plugin is gone. Any thread.
+    std::function<JobTypePtr(const std::string&)> find_type;
+    /// Checks inputs and asks the plugin for the command. May block; called on a worker thread.
+    std::function<Result<JobEdit::Plan>(const JobTypePtr&, const boost::json::object&)> plan;
+  };
+  JobEngine(Setup setup, JobStore::Opened store, JobCache& cache);
+  ~JobEngine();
+  JobEngine(const JobEngine&) = delete;
+  JobEngine& operator=(const JobEngine&) = delete;
+
+  /// Takes over what earlier servers left (docs/recovery.md); then start() begins to work.
+  Result<> recover();
+  void start();
+
+  /// Commits new jobs, all or none; gives their ids. `jobs` lack what the engine assigns (id,
+  /// number, times). A singleton that waits already stands for a new one with the same inputs.
+  Result<std::vector<std::string>> submit(std::vector<Job> jobs, std::optional<IdempotencyKey> key);
+  Result<> cancel(std::string job_id);
+  Result<> edit(std::string job_id, JobEdit edit);
+  Result<> remove(std::string job_id);
+  Result<Scheduler::Snapshot> set_mode(std::optional<Scheduler::Mode> mode);
+
+  JobStore& store() { return *store_; }
+
+ private:
+  using Answer = std::function<void(const Result<>&)>;
+  struct Active {
+    Job job;
+    JobTypePtr type;
+    std::shared_ptr<LogFollower> follower;  // while RUNNING and launched
+    TimeMs ticked_at = 0;
+    bool tick_waits = false;
+  };
+
+  template <class T>
+  Result<T> ask(std::function<void(std::shared_ptr<std::promise<Result<T>>>)> question);
+  Active* find(const std::string& job_id);
+  Result<Job> find_ended(const std::string& job_id);
+
+  // Writing.
+  void commit(Active& active, std::function<void()> then = {});
+  void commit(JobPtr job, Answer answer);
+  void publish(const JobPtr& job);
+  void tick(Active& active);
+
+  // A job's life, in this order.
+  void insert(std::vector<Job> jobs, std::optional<IdempotencyKey> key,
+              std::shared_ptr<std::promise<Result<std::vector<std::string>>>> answer);
+  void accept(Job job);
+  void request_pass();
+  void pass();
+  void begin(const Scheduler::Start& start);
+  void resolve(Active& active);
+  void launch(const std::string& job_id);
+  void follow(Active& active);
+  void on_ended(const std::string& job_id, int attempt, const AttemptResult& result);
+  void conclude(const std::string& job_id, const AttemptResult& result);
+  void end(Active& active, JobStatus status, EndReason reason, std::string message);
+  void drop(const std::vector<Scheduler::Dropped>& dropped);
+  void follow_up(const Job& job, const JobTypePtr& type);
+  bool wants_retry(const Job& job, const AttemptResult& result) const;
+  std::string failure_message(const Active& active, const AttemptResult& result) const;
+  void note_git_state(const std::string& job_id);
+
+  Scheduler::Request to_request(const Job& job, const JobTypePtr& type);
+  AttemptSpec to_spec(const Job& job) const;
+  JobTypePtr type_of(const Job& job) const;
+  boost::json::object hints_of(const std::vector<std::string>& job_ids);
+
+  // Housekeeping.
+  void refresh_waiting();
+  void retain();
+  void schedule_housekeeping();
+
+  // Recovery.
+  void recover_job(Job job, bool from_record);
+  void import_records(bool database_is_new);
+  void adopt_record(Job job);
+  void clean_attempts();
+
+  const Setup setup_;
+  JobCache& cache_;
+  boost::asio::io_context io_;
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+  boost::asio::thread_pool worker_{1};  // plans deferred jobs, asks git
+  boost::asio::steady_timer wakeup_, housekeeping_;
+  FileWatcher watcher_;
+  Scheduler scheduler_;
+  std::unordered_map<std::string, Active> active_;
+  std::unordered_map<std::string, std::string> keys_in_flight_;  // key -> body hash
+  /// What jobs found that succeeded just now: the commit is on its way to the disk.
+  std::unordered_map<std::string, boost::json::object> just_succeeded_;
+  std::int64_t last_number_ = 0, last_seq_ = 0;
+  TimeMs last_created_ = 0, last_retention_ = 0;
+  bool pass_requested_ = false, waiting_changed_ = false, database_is_new_ = false;
+  std::unique_ptr<Executor> executor_;
+  std::thread thread_, importer_;
+  std::atomic<bool> stopping_ = false;
+  std::atomic<std::int64_t> mirrored_seq_ = 0;
+  std::int64_t noted_mirrored_seq_ = 0;
+  std::unique_ptr<JsonMirror> mirror_;  // before store_: the writer touches it until it has stopped
+  std::unique_ptr<JobStore> store_;
+};
+
+}  // namespace runyard

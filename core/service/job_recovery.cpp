@@ -1,0 +1,201 @@
+// What a server does with what an earlier one left: docs/recovery.md.
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/post.hpp>
+#include <charconv>
+
+#include "core/base/ids.h"
+#include "core/service/job_engine.h"
+
+namespace runyard {
+
+Result<> JobEngine::recover() {
+  // After a loss of the database the records are all there is.
+  if (database_is_new_) import_records(true);
+
+  const auto counters = store_->counters(setup_.instance);
+  if (!counters) return counters.error();
+  last_number_ = counters->number;
+  last_seq_ = counters->seq;
+
+  const auto newest = store_->list({}, JobCache::kNewest);
+  if (!newest) return newest.error();
+  for (const Job& job : *newest) {
+    last_created_ = std::max(last_created_, job.instance == setup_.instance ? job.created_at : 0);
+    cache_.publish(std::make_shared<const Job>(job));
+  }
+  auto active = store_->active(setup_.instance);
+  if (!active) return active.error();
+  for (const Job& job : *active) cache_.publish(std::make_shared<const Job>(job));
+  const auto total = store_->count({});
+  if (!total) return total.error();
+  cache_.set_total(*total);
+
+  if (const auto paused = store_->note("paused"); paused && *paused == "1") {
+    scheduler_.set_mode(Scheduler::Mode::kPaused);
+  }
+
+  // Running ones first: what waits for them finds them in the scheduler.
+  std::stable_partition(active->begin(), active->end(),
+                        [](const Job& job) { return job.status == JobStatus::kRunning; });
+  for (Job& job : *active) recover_job(std::move(job), database_is_new_);
+
+  // Follow-ups that a crash kept from being submitted.
+  const auto follow_ups = store_->notes("follow:");
+  if (!follow_ups) return follow_ups.error();
+  for (const auto& [key, type_name] : *follow_ups) {
+    const auto job = store_->find(key.substr(key.find(':') + 1));
+    const auto type = setup_.find_type(type_name);
+    if (job && *job && (*job)->status == JobStatus::kSuccess && type) follow_up(**job, type);
+  }
+
+  // The mirror may have missed the last changes of the server before.
+  const auto noted = store_->note("mirrored_seq");
+  std::int64_t mirrored = 0;
+  if (noted) std::from_chars(noted->data(), noted->data() + noted->size(), mirrored);
+  noted_mirrored_seq_ = mirrored;
+  const auto missed = store_->written_after(setup_.instance, mirrored);
+  if (!missed) return missed.error();
+  for (const Job& job : *missed) mirror_->touch(std::make_shared<const Job>(job));
+  clean_attempts();
+  return {};
+}
+
+/// Puts one QUEUED or RUNNING job of ours back where it was.
+void JobEngine::recover_job(Job job, bool from_record) {
+  const std::string job_id = job.job_id;
+  const auto attempt_folder = [&](int attempt) {
+    return setup_.state / "attempts" / fmt::format("{}.{}", job_id, attempt);
+  };
+  std::error_code ignored;
+  job.revision = job.seq;
+  if (from_record && job.status == JobStatus::kQueued &&
+      std::filesystem::exists(attempt_folder(job.attempt + 1), ignored)) {
+    // The record is up to 250 ms behind: this attempt has begun already.
+    Attempt attempt;
+    attempt.attempt = ++job.attempt;
+    attempt.started_at = now_ms();
+    if (!job.attempts.empty()) attempt.log_start = job.attempts.back().log_end.value_or(0);
+    if (!job.started_at) job.started_at = attempt.started_at;
+    job.scan_offset = attempt.log_start;
+    job.attempts.push_back(attempt);
+    job.transition(JobStatus::kRunning);
+    job.seq = ++last_seq_;
+    store_->update(std::make_shared<const Job>(job), {});
+  }
+  if (job.status == JobStatus::kQueued) return accept(std::move(job));
+
+  const bool unknown =
+      from_record && !std::filesystem::exists(attempt_folder(job.attempt), ignored);
+  Active& active = active_[job_id];
+  active.job = std::move(job);
+  active.type = type_of(active.job);
+  auto request = to_request(active.job, active.type);
+  if (auto done = scheduler_.restore_running(std::move(request), active.job.gpu_ids); !done) {
+    spdlog::error("{}: {}", job_id, done.error().message);
+  }
+  if (unknown || active.job.attempts.empty()) {
+    // Without its run folder nobody can say what became of it: it is not started again.
+    if (active.job.attempts.empty()) {
+      active.job.attempts.push_back({});
+      active.job.attempts.back().started_at = active.job.started_at.value_or(active.job.created_at);
+    }
+    AttemptResult result;
+    result.reason = EndReason::kLost;
+    result.message = "the state folder has nothing of this job any more";
+    result.at = now_ms();
+    return conclude(job_id, result);
+  }
+  follow(active);
+  executor_->run(to_spec(active.job));
+  if (active.job.cancel_requested) executor_->cancel(job_id, active.job.attempt);
+}
+
+/// Takes in what is in reports/jobs and not in the database, and mends what is damaged there. With a
+/// new database, before the start; else on a thread of its own, while the server works.
+void JobEngine::import_records(bool database_is_new) {
+  std::size_t taken = 0, damaged = 0;
+  for_each_record(setup_.records, [&](Record record) {
+    if (stopping_) return false;
+    const auto known = store_->find(record.job_id);
+    if (!known) return true;
+    if (!record.job) {
+      ++damaged;
+      spdlog::warn("the record of {} is damaged and {}: {}", record.job_id,
+                   *known ? "is restored from the database" : "is skipped",
+                   record.job.error().message);
+      if (*known && (*known)->instance == setup_.instance) {
+        mirror_->touch(std::make_shared<const Job>(**known));
+      }
+      return true;
+    }
+    Job& job = *record.job;
+    const bool ours = job.instance == setup_.instance;
+    if (*known) {
+      if (ours || (*known)->instance == setup_.instance || job.seq <= (*known)->seq) return true;
+      // A newer state of another server's job, which git has brought.
+      const auto copy = std::make_shared<const Job>(job);
+      store_->update(copy, [this, copy](const Result<>& done) {
+        if (done) cache_.publish(copy);
+      });
+      return true;
+    }
+    const auto removed = store_->is_removed(record.job_id);
+    if (!removed || *removed) return true;
+    ++taken;
+    job.revision = job.seq;
+    if (ours && !database_is_new && !is_terminal(job.status)) {
+      // The database is older than the record (a restored copy): what runs is still there to find.
+      adopt_record(std::move(job));
+      return true;
+    }
+    const auto copy = std::make_shared<const Job>(std::move(job));
+    store_->insert({copy}, {}, [this, copy, database_is_new](const Result<>& done) {
+      if (done && !database_is_new) cache_.publish(copy);
+    });
+    return true;
+  });
+  if (database_is_new) {
+    std::promise<void> written;
+    store_->flush([&written](const Result<>&) { written.set_value(); });
+    written.get_future().wait();
+  }
+  if (taken > 0) spdlog::info("took {} job(s) into the database from {}", taken, setup_.records.string());
+  if (damaged > 0) spdlog::warn("{} damaged record(s) in {}", damaged, setup_.records.string());
+}
+
+void JobEngine::adopt_record(Job job) {
+  boost::asio::post(io_, [this, job = std::move(job)]() mutable {
+    const auto copy = std::make_shared<const Job>(job);
+    store_->insert({copy}, {}, [this, copy](const Result<>& done) {
+      if (!done) return;
+      cache_.publish(copy);
+      boost::asio::post(io_, [this, copy] {
+        recover_job(*copy, true);
+        request_pass();
+      });
+    });
+  });
+}
+
+/// Run folders of attempts that are over: a crash came between the end's commit and their removal.
+void JobEngine::clean_attempts() {
+  std::error_code error;
+  for (std::filesystem::directory_iterator at(setup_.state / "attempts", error), end;
+       !error && at != end; at.increment(error)) {
+    const std::string name = at->path().filename().string();
+    const auto dot = name.find('.');
+    const std::string job_id = name.substr(0, dot);
+    int attempt = 0;
+    if (dot == std::string::npos || !is_job_id(job_id)) continue;
+    std::from_chars(name.data() + dot + 1, name.data() + name.size(), attempt);
+    const Active* active = find(job_id);
+    if (active && active->job.attempt <= attempt) continue;
+    const auto job = store_->find(job_id);
+    // Of a job that the database does not know, nothing is thrown away.
+    if (job && *job) executor_->clean_up(job_id, attempt);
+  }
+}
+
+}  // namespace runyard

@@ -1,0 +1,64 @@
+#include "core/store/schema.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+namespace runyard {
+namespace {
+
+// Migration n brings user_version n-1 to n. Never change one that was released: append, and commit
+// a database of the version before as tests/fixtures/store/v<n-1>.sql.
+constexpr std::array<const char*, 1> kMigrations{
+    // 1: `doc` is the kStore document of the job; the other columns are copies for the indexes.
+    R"sql(
+CREATE TABLE jobs(
+  job_id TEXT PRIMARY KEY, instance TEXT NOT NULL, number INTEGER NOT NULL, seq INTEGER NOT NULL,
+  created_at INTEGER NOT NULL, ended_at INTEGER NOT NULL, status TEXT NOT NULL,
+  job_type TEXT NOT NULL, job_group TEXT NOT NULL, doc TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX jobs_newest ON jobs(created_at DESC, number DESC);
+CREATE INDEX jobs_by_status ON jobs(status, created_at DESC, number DESC);
+CREATE INDEX jobs_by_type ON jobs(job_type, created_at DESC, number DESC);
+CREATE INDEX jobs_by_group ON jobs(job_group, created_at DESC, number DESC) WHERE job_group <> '';
+CREATE INDEX jobs_by_seq ON jobs(instance, seq);
+CREATE INDEX jobs_by_number ON jobs(instance, number);
+CREATE INDEX jobs_by_end ON jobs(instance, ended_at) WHERE ended_at > 0;
+CREATE TABLE removed(job_id TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE idempotency(
+  key TEXT PRIMARY KEY, body_hash TEXT NOT NULL, job_ids TEXT NOT NULL, at INTEGER NOT NULL)
+  WITHOUT ROWID;
+CREATE INDEX idempotency_by_age ON idempotency(at);
+CREATE TABLE notes(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+)sql"};
+
+}  // namespace
+
+int schema_version() { return static_cast<int>(kMigrations.size()); }
+
+Result<> migrate(sqlite::Database& database) {
+  auto query = database.prepare("PRAGMA user_version");
+  if (!query) return query.error();
+  auto row = query->step();
+  if (!row) return row.error();
+  const auto version = query->integer(0);
+  query->reset();
+  if (version > schema_version()) {
+    return make_error(ErrorKind::kInternal,
+                      fmt::format("the database has schema {}, this Runyard knows {}: start the "
+                                  "newer version that wrote it",
+                                  version, schema_version()));
+  }
+  for (auto next = version + 1; next <= schema_version(); ++next) {
+    auto done = database.execute(fmt::format(
+        "BEGIN IMMEDIATE;{}PRAGMA user_version={};COMMIT;",
+        kMigrations[static_cast<std::size_t>(next - 1)], next));
+    if (!done) {
+      const Error error = done.error();
+      (void)database.execute("ROLLBACK");
+      return error;
+    }
+  }
+  return {};
+}
+
+}  // namespace runyard

@@ -1,0 +1,1 @@
+"""What the commands share. Nothing in here parses arguments, apart from `cli`."""

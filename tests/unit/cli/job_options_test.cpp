@@ -1,0 +1,35 @@
+#include "cli/job_options.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace runyard::cli {
+namespace {
+
+TEST(ParseSeconds, NumbersWithAUnit) {
+  EXPECT_EQ(parse_seconds("90"), 90);
+  EXPECT_EQ(parse_seconds("90s"), 90);
+  EXPECT_EQ(parse_seconds("15m"), 900);
+  EXPECT_EQ(parse_seconds("2h"), 7200);
+  EXPECT_EQ(parse_seconds("1d"), 86400);
+  EXPECT_EQ(parse_seconds("0"), 0);
+  for (const char* bad : {"", "m", "-1", "1.5h", "2 h", "2hours", "99999999999999d", "1h30m"}) {
+    EXPECT_FALSE(parse_seconds(bad)) << bad;
+  }
+}
+
+TEST(ReadParams, JsonOrAFile) {
+  EXPECT_EQ(read_params(R"({"a": 1})")->at("a"), 1);
+  for (const char* bad : {"", "[1]", "{", "text", "@/nonexistent/file"}) {
+    EXPECT_EQ(read_params(bad).error().kind, ErrorKind::kInvalid) << bad;
+  }
+  const auto path = std::filesystem::path(::testing::TempDir()) / "params.json";
+  std::ofstream(path) << R"({"b": [2]})";
+  EXPECT_TRUE(read_params("@" + path.string())->at("b").is_array());
+  std::filesystem::remove(path);
+}
+
+}  // namespace
+}  // namespace runyard::cli

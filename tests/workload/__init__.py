@@ -1,0 +1,1 @@
+"""Tests of the sample workload in scripts/: run `pytest tests/workload` from the root."""

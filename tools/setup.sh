@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Installs what building, running and testing need, on a fresh Debian 12; sourced by ./run and ./test.
+# A second call only looks. `setup run` or `setup test`.
+
+readonly build_packages=(
+  build-essential cmake ninja-build pkg-config git ca-certificates
+  libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev libboost-filesystem1.81-dev
+  libpistache-dev libfmt-dev libspdlog-dev libsqlite3-dev libre2-dev libvalijson-dev libyaml-cpp-dev
+  libcli11-dev libssl-dev libgtest-dev
+)
+readonly workload_packages=(python3 python3-numpy python3-yaml)
+readonly test_packages=(python3-pytest curl)
+
+say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
+
+refuse() {
+  printf 'error: %s\n' "$*" >&2
+  exit 1
+}
+
+# npm is only for the sample's prices. A newer Node.js than Debian's brings its own.
+npm_packages() { command -v npm >/dev/null || echo npm; }
+
+setup() {
+  local packages=("${build_packages[@]}" "${workload_packages[@]}")
+  [[ $1 == test ]] && packages+=("${test_packages[@]}")
+  mapfile -t -O "${#packages[@]}" packages < <(npm_packages)
+
+  local missing=() package
+  for package in "${packages[@]}"; do
+    [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] ||
+      missing+=("$package")
+  done
+  if ((${#missing[@]})); then
+    local as_root=()
+    if ((EUID != 0)); then
+      command -v sudo >/dev/null ||
+        refuse "these packages are missing, and there is neither root nor sudo: ${missing[*]}"
+      as_root=(sudo)
+    fi
+    say "Installing ${#missing[@]} Debian packages"
+    "${as_root[@]}" apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends \
+      "${missing[@]}" >/dev/null
+  fi
+  tools/fetch_data.sh >&2
+}
+
+check_system() {
+  # shellcheck disable=SC1091
+  local id='' version=''
+  [[ -r /etc/os-release ]] && {
+    id=$(. /etc/os-release && echo "${ID:-}")
+    version=$(. /etc/os-release && echo "${VERSION_ID:-}")
+  }
+  [[ $id == debian && $version == 12 ]] && return
+  refuse "this script knows Debian 12 and this is '${id:-unknown} ${version}'. In WSL2, a container or a
+virtual machine with Debian 12 it works as it is. To build elsewhere, install g++ 12 or newer, CMake 3.25,
+Ninja and what these packages hold: ${build_packages[*]} ${workload_packages[*]}; then:
+  cmake --preset release && cmake --build --preset release"
+}
+
+# build <preset> [target...]: configures once, then builds what changed.
+build() {
+  local preset=$1
+  shift
+  [[ -f build/$preset/build.ninja ]] || cmake --preset "$preset" >/dev/null
+  cmake --build "build/$preset" ${1:+--target "$@"} -- --quiet
+}
