@@ -9,7 +9,12 @@ namespace json = boost::json;
 
 Reply plugins(JobService& service) {
   json::array all;
-  for (const auto& info : service.plugins()) all.push_back(to_json(info));
+  for (const auto& info : service.plugins()) {
+    json::object document = to_json(info);
+    const auto count = info.type.empty() ? Result<std::int64_t>(0) : service.count_jobs(info.type);
+    document["jobs_run"] = count ? json::value(*count) : nullptr;
+    all.push_back(std::move(document));
+  }
   return json_reply(all);
 }
 

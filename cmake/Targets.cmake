@@ -17,11 +17,15 @@ function(runyard_add_library name)
   target_precompile_headers(${name} REUSE_FROM runyard_pch)
 endfunction()
 
+# All GoogleTest programs.
+add_custom_target(runyard_unit_tests)
+
 # runyard_add_test(name SOURCES ... DEPENDS ...): one GoogleTest program, registered with CTest.
 function(runyard_add_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE runyard_options ${ARG_DEPENDS} GTest::gtest_main)
+  add_dependencies(runyard_unit_tests ${name})
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 300)
 endfunction()

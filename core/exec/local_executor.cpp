@@ -180,6 +180,12 @@ void LocalExecutor::prepare(Supervised& attempt) {
   if (auto known = read_spec(attempt.folder, &error)) {
     attempt.spec = std::move(*known);
     if (auto control = read_control(attempt.folder, &error)) attempt.control = *control;
+    // Changed, and the server died before it could say so to the shim.
+    const auto wanted = static_cast<std::uint64_t>(attempt.wanted.timeout_sec) * 1000;
+    if (attempt.control.timeout_ms.value_or(attempt.spec.timeout_ms) != wanted) {
+      attempt.control.timeout_ms = wanted;
+      tell_shim(attempt);
+    }
     return;
   }
   attempt.spec = to_run_spec(attempt.wanted);

@@ -13,6 +13,14 @@ std::string write(const Job& job) { return boost::json::serialize(to_json(job, F
 
 std::string JobCache::View::document() const { return text ? *text : write(*job); }
 
+void JobCache::add(JobPtr job) {
+  {
+    std::unique_lock lock(mutex_);
+    ++total_;
+  }
+  publish(std::move(job));
+}
+
 void JobCache::publish(JobPtr job) {
   View view{job, job->status == JobStatus::kRunning
                      ? nullptr
@@ -22,10 +30,7 @@ void JobCache::publish(JobPtr job) {
   if (!is_new && entry->second.job->revision > job->revision) return;
   entry->second = std::move(view);
   const Key key{job->created_at, job->number, job->job_id};
-  if (is_new) {
-    order_.insert(key);
-    ++total_;
-  }
+  if (is_new) order_.insert(key);
   if (is_terminal(job->status)) {
     ended_.insert(key);
     evict();

@@ -29,8 +29,11 @@ class JobCache {
     std::string document() const;
   };
 
-  /// A newer state; an older `revision` than the known one is ignored.
+  /// A job that is new in the database.
+  void add(JobPtr job);
+  /// A newer state of a job; an older `revision` than the known one is ignored.
   void publish(JobPtr job);
+  /// A job that is no longer in the database.
   void forget(const std::string& job_id);
 
   std::optional<View> find(std::string_view job_id) const;

@@ -28,6 +28,7 @@ constexpr TimeMs kTickMs = 250;
 constexpr auto kHousekeeping = std::chrono::seconds(1);
 constexpr TimeMs kRetentionMs = 60'000;
 constexpr std::size_t kRetentionAtOnce = 200;
+constexpr TimeMs kKeyLifetimeMs = 24LL * 3600 * 1000;
 constexpr std::int64_t kMaxBackoffSec = 300;
 constexpr std::int64_t kErrorTail = 64 * 1024;
 constexpr std::size_t kShownWaiting = 1000;
@@ -60,7 +61,6 @@ JobEngine::JobEngine(Setup setup, JobStore::Opened store, JobCache& cache)
       housekeeping_(io_),
       watcher_(io_),
       scheduler_(limits_of(setup_.config)),
-      database_is_new_(store.created),
       executor_(std::make_unique<LocalExecutor>(
           io_, setup_.state / "attempts", setup_.shim,
           [this](const std::string& job_id, int attempt, const AttemptResult& result) {
@@ -144,7 +144,9 @@ Result<Job> JobEngine::find_ended(const std::string& job_id) {
 Result<std::vector<std::string>> JobEngine::submit(std::vector<Job> jobs,
                                                    std::optional<IdempotencyKey> key) {
   return ask<std::vector<std::string>>([this, jobs = std::move(jobs), key](auto promise) mutable {
-    insert(std::move(jobs), std::move(key), std::move(promise));
+    insert(std::move(jobs), std::move(key), [promise](Result<std::vector<std::string>> ids) {
+      promise->set_value(std::move(ids));
+    });
   });
 }
 
@@ -241,6 +243,7 @@ Result<> JobEngine::remove(std::string job_id) {
       auto job = find_ended(job_id);
       if (!job) return promise->set_value(job.error());
       store_->remove(job_id, [this, job_id, promise](const Result<>& done) {
+        kill_point("remove_committed");
         if (done) {
           cache_.forget(job_id);
           mirror_->forget(job_id);
@@ -338,17 +341,22 @@ Scheduler::Request JobEngine::to_request(const Job& job, const JobTypePtr& type)
 }
 
 void JobEngine::insert(std::vector<Job> jobs, std::optional<IdempotencyKey> key,
-                       std::shared_ptr<std::promise<Result<std::vector<std::string>>>> answer) {
+                       Inserted answer) {
   if (key) {
-    auto known = store_->find_key(key->key, 0);
-    if (!known) return answer->set_value(known.error());
-    const auto in_flight = keys_in_flight_.find(key->key);
-    if (*known && (*known)->body_hash == key->body_hash) {
-      return answer->set_value((*known)->job_ids);
+    if (keys_in_flight_.contains(key->key)) {
+      // The first request with this key is on its way to the disk: its outcome answers this one.
+      store_->flush([this, jobs = std::move(jobs), key, answer](const Result<>&) {
+        asio::post(io_, [this, jobs, key, answer] { insert(jobs, key, answer); });
+      });
+      return;
     }
-    if (*known || in_flight != keys_in_flight_.end()) {
-      return answer->set_value(make_error(
-          ErrorKind::kConflict, "another request with this Idempotency-Key is being handled"));
+    auto known = store_->find_key(key->key, now_ms() - kKeyLifetimeMs);
+    if (!known) return answer(known.error());
+    if (*known && (*known)->body_hash == key->body_hash) return answer((*known)->job_ids);
+    if (*known) {
+      return answer(make_error(
+          ErrorKind::kInvalid,
+          "this Idempotency-Key was used with another request; take a new key"));
     }
   }
   std::vector<std::string> ids;
@@ -356,7 +364,7 @@ void JobEngine::insert(std::vector<Job> jobs, std::optional<IdempotencyKey> key,
   for (Job& job : jobs) {
     const JobTypePtr type = type_of(job);
     if (auto allowed = scheduler_.check(to_request(job, type), jobs.size()); !allowed) {
-      return answer->set_value(allowed.error());
+      return answer(allowed.error());
     }
     if (type->singleton) {
       const auto waits = std::find_if(active_.begin(), active_.end(), [&](const auto& entry) {
@@ -379,14 +387,17 @@ void JobEngine::insert(std::vector<Job> jobs, std::optional<IdempotencyKey> key,
     ids.push_back(job.job_id);
     created.push_back(std::make_shared<const Job>(job));
   }
-  if (created.empty()) return answer->set_value(std::move(ids));
-  if (key) keys_in_flight_[key->key] = key->body_hash;
+  if (created.empty()) return answer(std::move(ids));
+  if (key) keys_in_flight_.insert(key->key);
   kill_point("submit_before_commit");
   store_->insert(
       created, key, [this, created, ids, key, answer](const Result<>& done) {
         kill_point("submit_committed");
         if (done) {
-          for (const JobPtr& job : created) publish(job);
+          for (const JobPtr& job : created) {
+            cache_.add(job);
+            mirror_->touch(job);
+          }
         }
         asio::post(io_, [this, created, key, done] {
           if (key) keys_in_flight_.erase(key->key);
@@ -394,7 +405,7 @@ void JobEngine::insert(std::vector<Job> jobs, std::optional<IdempotencyKey> key,
           for (const JobPtr& job : created) accept(*job);
           request_pass();
         });
-        answer->set_value(done ? Result<std::vector<std::string>>(ids) : done.error());
+        answer(done ? Result<std::vector<std::string>>(ids) : done.error());
       });
 }
 
@@ -680,7 +691,10 @@ void JobEngine::conclude(const std::string& job_id, const AttemptResult& result)
     job.not_before = now_ms() + backoff * 1000;
     scheduler_.requeue(job_id, job.not_before);
     const int ended = job.attempt;
-    commit(*active, [this, job_id, ended] { executor_->clean_up(job_id, ended); });
+    commit(*active, [this, job_id, ended] {
+      kill_point("retry_committed");
+      executor_->clean_up(job_id, ended);
+    });
     waiting_changed_ = true;
     return request_pass();
   }
@@ -762,9 +776,14 @@ void JobEngine::follow_up(const Job& job, const JobTypePtr& type) {
     asio::post(io_, [this, job_id = job.job_id, jobs = std::move(jobs)]() mutable {
       const auto forget = [this, job_id] { store_->put_note("follow:" + job_id, ""); };
       if (jobs.empty()) return forget();
-      auto answer = std::make_shared<std::promise<Result<std::vector<std::string>>>>();
-      insert(std::move(jobs), IdempotencyKey{"follow:" + job_id, job_id}, std::move(answer));
-      forget();  // the writer keeps the order: behind the insert
+      kill_point("follow_up_planned");
+      insert(std::move(jobs), IdempotencyKey{"follow:" + job_id, job_id},
+             [job_id, forget](const Result<std::vector<std::string>>& ids) {
+               kill_point("follow_up_committed");
+               if (ids) return forget();
+               spdlog::warn("{}: its follow-up waits for the next start of the server: {}", job_id,
+                            ids.error().message);
+             });
     });
   });
 }

@@ -11,6 +11,7 @@
 #include <string>
 #include <thread>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "core/exec/executor.h"
@@ -69,6 +70,7 @@ class JobEngine {
 
  private:
   using Answer = std::function<void(const Result<>&)>;
+  using Inserted = std::function<void(Result<std::vector<std::string>>)>;
   struct Active {
     Job job;
     JobTypePtr type;
@@ -89,8 +91,7 @@ class JobEngine {
   void tick(Active& active);
 
   // A job's life, in this order.
-  void insert(std::vector<Job> jobs, std::optional<IdempotencyKey> key,
-              std::shared_ptr<std::promise<Result<std::vector<std::string>>>> answer);
+  void insert(std::vector<Job> jobs, std::optional<IdempotencyKey> key, Inserted answer);
   void accept(Job job);
   void request_pass();
   void pass();
@@ -120,7 +121,7 @@ class JobEngine {
   // Recovery.
   void recover_job(Job job, bool from_record);
   void import_records(bool database_is_new);
-  void adopt_record(Job job);
+  void take_back(Job job);
   void clean_attempts();
 
   const Setup setup_;
@@ -132,12 +133,12 @@ class JobEngine {
   FileWatcher watcher_;
   Scheduler scheduler_;
   std::unordered_map<std::string, Active> active_;
-  std::unordered_map<std::string, std::string> keys_in_flight_;  // key -> body hash
+  std::unordered_set<std::string> keys_in_flight_;
   /// What jobs found that succeeded just now: the commit is on its way to the disk.
   std::unordered_map<std::string, boost::json::object> just_succeeded_;
   std::int64_t last_number_ = 0, last_seq_ = 0;
   TimeMs last_created_ = 0, last_retention_ = 0;
-  bool pass_requested_ = false, waiting_changed_ = false, database_is_new_ = false;
+  bool pass_requested_ = false, waiting_changed_ = false;
   std::unique_ptr<Executor> executor_;
   std::thread thread_, importer_;
   std::atomic<bool> stopping_ = false;

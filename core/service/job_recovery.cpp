@@ -6,13 +6,19 @@
 #include <charconv>
 
 #include "core/base/ids.h"
+#include "core/base/kill_point.h"
+#include "core/exec/run_folder.h"
 #include "core/service/job_engine.h"
 
 namespace runyard {
 
 Result<> JobEngine::recover() {
-  // After a loss of the database the records are all there is.
-  if (database_is_new_) import_records(true);
+  // After a loss of the database the records are all there is. The note says that a start has gone
+  // through them to the end; without it, a crash may have left a database that is half full.
+  const auto filled = store_->note("filled");
+  if (!filled) return filled.error();
+  const bool from_records = filled->empty();
+  if (from_records) import_records(true);
 
   const auto counters = store_->counters(setup_.instance);
   if (!counters) return counters.error();
@@ -39,7 +45,8 @@ Result<> JobEngine::recover() {
   // Running ones first: what waits for them finds them in the scheduler.
   std::stable_partition(active->begin(), active->end(),
                         [](const Job& job) { return job.status == JobStatus::kRunning; });
-  for (Job& job : *active) recover_job(std::move(job), database_is_new_);
+  for (Job& job : *active) recover_job(std::move(job), from_records);
+  if (from_records) store_->put_note("filled", "1");
 
   // Follow-ups that a crash kept from being submitted.
   const auto follow_ups = store_->notes("follow:");
@@ -59,6 +66,7 @@ Result<> JobEngine::recover() {
   if (!missed) return missed.error();
   for (const Job& job : *missed) mirror_->touch(std::make_shared<const Job>(job));
   clean_attempts();
+  kill_point("recovered");
   return {};
 }
 
@@ -68,26 +76,36 @@ void JobEngine::recover_job(Job job, bool from_record) {
   const auto attempt_folder = [&](int attempt) {
     return setup_.state / "attempts" / fmt::format("{}.{}", job_id, attempt);
   };
-  std::error_code ignored;
   job.revision = job.seq;
-  if (from_record && job.status == JobStatus::kQueued &&
-      std::filesystem::exists(attempt_folder(job.attempt + 1), ignored)) {
-    // The record is up to 250 ms behind: this attempt has begun already.
-    Attempt attempt;
-    attempt.attempt = ++job.attempt;
-    attempt.started_at = now_ms();
-    if (!job.attempts.empty()) attempt.log_start = job.attempts.back().log_end.value_or(0);
-    if (!job.started_at) job.started_at = attempt.started_at;
-    job.scan_offset = attempt.log_start;
-    job.attempts.push_back(attempt);
-    job.transition(JobStatus::kRunning);
-    job.seq = ++last_seq_;
-    store_->update(std::make_shared<const Job>(job), {});
+  if (from_record) {
+    // The record is up to 250 ms behind: a later attempt may have begun already.
+    std::error_code ignored;
+    int newest = job.attempt;
+    for (int later = newest + 1; later <= job.options.max_retries + 1; ++later) {
+      if (std::filesystem::exists(attempt_folder(later), ignored)) newest = later;
+    }
+    if (newest > job.attempt) {
+      Attempt attempt;
+      attempt.attempt = job.attempt = newest;
+      attempt.started_at = now_ms();
+      if (!job.attempts.empty()) attempt.log_start = job.attempts.back().log_end.value_or(0);
+      if (!job.started_at) job.started_at = attempt.started_at;
+      job.scan_offset = attempt.log_start;
+      job.attempts.push_back(attempt);
+      job.status = JobStatus::kRunning;
+      job.seq = ++last_seq_;
+      store_->update(std::make_shared<const Job>(job), {});
+    }
   }
   if (job.status == JobStatus::kQueued) return accept(std::move(job));
 
-  const bool unknown =
-      from_record && !std::filesystem::exists(attempt_folder(job.attempt), ignored);
+  bool unknown = false;
+  if (from_record) {
+    RunFolderError error;
+    const auto spec = read_spec(attempt_folder(job.attempt), &error);
+    unknown = !spec;
+    if (spec) job.command = spec->args;
+  }
   Active& active = active_[job_id];
   active.job = std::move(job);
   active.type = type_of(active.job);
@@ -133,26 +151,38 @@ void JobEngine::import_records(bool database_is_new) {
     Job& job = *record.job;
     const bool ours = job.instance == setup_.instance;
     if (*known) {
-      if (ours || (*known)->instance == setup_.instance || job.seq <= (*known)->seq) return true;
-      // A newer state of another server's job, which git has brought.
-      const auto copy = std::make_shared<const Job>(job);
-      store_->update(copy, [this, copy](const Result<>& done) {
-        if (done) cache_.publish(copy);
-      });
+      if ((*known)->instance == setup_.instance) {
+        // The database is the truth; git may have put an old file over the record.
+        if (job.seq != (*known)->seq && is_terminal((*known)->status)) {
+          mirror_->touch(std::make_shared<const Job>(**known));
+        }
+      } else if (!ours && job.seq > (*known)->seq) {
+        // A newer state of another server's job, which git has brought.
+        job.revision = job.seq;
+        const auto copy = std::make_shared<const Job>(std::move(job));
+        store_->take(copy, [this, copy](const Result<>& done) {
+          if (done) cache_.publish(copy);
+        });
+      }
       return true;
     }
     const auto removed = store_->is_removed(record.job_id);
     if (!removed || *removed) return true;
     ++taken;
-    job.revision = job.seq;
-    if (ours && !database_is_new && !is_terminal(job.status)) {
-      // The database is older than the record (a restored copy): what runs is still there to find.
-      adopt_record(std::move(job));
+    if (ours && !database_is_new) {
+      boost::asio::post(io_, [this, job = std::move(job)]() mutable { take_back(std::move(job)); });
       return true;
     }
+    if (ours && !is_terminal(job.status)) {
+      // A record is not trusted with what is executed: the plugin says it again from the inputs.
+      job.command.clear();
+      job.cwd = setup_.config.workspace.string();
+    }
+    job.revision = job.seq;
     const auto copy = std::make_shared<const Job>(std::move(job));
-    store_->insert({copy}, {}, [this, copy, database_is_new](const Result<>& done) {
-      if (done && !database_is_new) cache_.publish(copy);
+    store_->take(copy, [this, copy, database_is_new](const Result<>& done) {
+      kill_point("record_taken");
+      if (done && !database_is_new) cache_.add(copy);
     });
     return true;
   });
@@ -165,17 +195,27 @@ void JobEngine::import_records(bool database_is_new) {
   if (damaged > 0) spdlog::warn("{} damaged record(s) in {}", damaged, setup_.records.string());
 }
 
-void JobEngine::adopt_record(Job job) {
-  boost::asio::post(io_, [this, job = std::move(job)]() mutable {
-    const auto copy = std::make_shared<const Job>(job);
-    store_->insert({copy}, {}, [this, copy](const Result<>& done) {
-      if (!done) return;
-      cache_.publish(copy);
-      boost::asio::post(io_, [this, copy] {
-        recover_job(*copy, true);
-        request_pass();
-      });
-    });
+/// A record of ours that the database does not know: git has brought an old file back, or the
+/// database is an older copy. Only the database says what may run, so this is history.
+void JobEngine::take_back(Job job) {
+  last_seq_ = std::max(last_seq_, job.seq);
+  last_number_ = std::max(last_number_, job.number);
+  if (!is_terminal(job.status)) {
+    job.status = JobStatus::kFailed;
+    job.end_reason = EndReason::kLost;
+    job.error_message = "its record came back, but this server's database does not know the job; "
+                        "rerun it if it is wanted";
+    job.ended_at = now_ms();
+    job.gpu_ids.clear();
+    job.not_before.reset();
+    job.seq = ++last_seq_;
+  }
+  job.revision = job.seq;
+  const auto copy = std::make_shared<const Job>(std::move(job));
+  store_->take(copy, [this, copy](const Result<>& done) {
+    if (!done) return;
+    cache_.add(copy);
+    mirror_->touch(copy);
   });
 }
 
@@ -193,8 +233,9 @@ void JobEngine::clean_attempts() {
     const Active* active = find(job_id);
     if (active && active->job.attempt <= attempt) continue;
     const auto job = store_->find(job_id);
-    // Of a job that the database does not know, nothing is thrown away.
-    if (job && *job) executor_->clean_up(job_id, attempt);
+    const auto removed = store_->is_removed(job_id);
+    // Of a job that the database has never known, nothing is thrown away.
+    if ((job && *job) || (removed && *removed)) executor_->clean_up(job_id, attempt);
   }
 }
 

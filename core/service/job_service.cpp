@@ -278,6 +278,12 @@ Result<> JobService::rescan_plugins() {
   return {};
 }
 
+Result<std::int64_t> JobService::count_jobs(const std::string& type) {
+  JobFilter filter;
+  filter.job_type = type;
+  return engine_->store().count(filter);
+}
+
 Result<JobOptions> JobService::read_options(const JobType& type,
                                             const json::value* options) const {
   JobOptions result = type.defaults;

@@ -65,6 +65,8 @@ class JobService {
   std::vector<JobTypePtr> job_types() const { return registry_->job_types(); }
   JobTypePtr find_slug(std::string_view slug) const { return registry_->find_slug(slug); }
   std::vector<PluginInfo> plugins() const { return registry_->list(); }
+  /// Jobs of a type, of every status.
+  Result<std::int64_t> count_jobs(const std::string& type);
   Result<> rescan_plugins();
 
   /// Reads `_job` over the job type's defaults. kInvalid with fields below /_job.

@@ -73,6 +73,9 @@ class JobStore {
   /// A newer state of a known job. Never fails for good (see the class comment); an update with a
   /// lower seq than the stored one, or with a forbidden transition, is kConflict and changes nothing.
   void update(JobPtr job, Done done);
+  /// A job from a record of `reports/jobs`, as it is, whether it is known or not: the caller has
+  /// decided that it is the better one. Fails like insert().
+  void take(JobPtr job, Done done);
   /// Forgets a job and leaves a tombstone, so that its record is not taken in again.
   void remove(std::string job_id, Done done);
   /// A note outside of the jobs (pause state and the like); an empty value forgets it.

@@ -74,7 +74,8 @@ void JsonMirror::touch(JobPtr job) {
   {
     std::lock_guard lock(mutex_);
     first = waiting_.empty();
-    waiting_[job->job_id] = std::move(job);
+    const auto [waits, is_new] = waiting_.try_emplace(job->job_id, job);
+    if (!is_new && waits->second && waits->second->seq < job->seq) waits->second = std::move(job);
   }
   if (first) wake_.notify_one();
 }

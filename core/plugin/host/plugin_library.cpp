@@ -106,15 +106,11 @@ PluginLibrary::PluginLibrary(const std::filesystem::path& path)
   try {
     library_->load(path.string(),
                    boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
+    table_ = library_->get<const runyard_plugin_v1*()>(kSymbol)();
   } catch (const std::exception& error) {
     error_ = "it cannot be loaded: " + loader_message(error.what());
     return;
   }
-  if (!library_->has(kSymbol)) {
-    error_ = fmt::format("it does not export {}", kSymbol);
-    return;
-  }
-  table_ = library_->get<const runyard_plugin_v1*()>(kSymbol)();
   if (!table_) {
     error_ = fmt::format("{} returned no table", kSymbol);
   } else if (table_->size < sizeof(runyard_plugin_v1)) {

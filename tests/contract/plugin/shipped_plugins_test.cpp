@@ -264,7 +264,7 @@ TEST_F(ShippedPlugins, RandomInputsGiveACommandOrA422) {
   std::mt19937 random(20261122);
   int commands = 0;
   for (const JobTypePtr& type : registry_->job_types()) {
-    for (int round = 0; round < (kSanitized ? 500 : 3000); ++round) {
+    for (int round = 0; round < (kSanitized ? 500 : 10000); ++round) {
       // An example, with some members replaced, removed or added.
       json::object inputs = type->examples[random() % type->examples.size()].as_object();
       for (unsigned change = random() % 3; change > 0; --change) {

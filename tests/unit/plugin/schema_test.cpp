@@ -190,6 +190,9 @@ TEST(InputSchema, BoundsArraysObjectsAndDepth) {
   };
   EXPECT_EQ(problems(plain, list(1000)), "");
   EXPECT_EQ(problems(plain, list(1001)), "/x: x has 1001 entries, at most 1000 are taken");
+  EXPECT_EQ(problems(compile_property(R"({"items": {"type": "string"}})"), list(1001)),
+            "/x: x has 1001 entries, at most 1000 are taken")
+      << "nothing else may look at what is too large";
   EXPECT_NE(problems(compile_property(R"({"uniqueItems": true, "maxItems": 5000})"), list(300)),
             "");
   const auto nested = [](std::size_t depth) {
