@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <boost/asio/ip/address.hpp>
 
+#include "core/base/text.h"
+
 namespace runyard {
 namespace {
 
@@ -34,6 +36,7 @@ bool is_loopback(std::string_view host) {
 Guard::Guard(std::vector<std::string> hosts, std::vector<std::string> origins)
     : hosts_(std::move(hosts)), origins_(std::move(origins)) {
   for (auto& host : hosts_) host = lower(host);
+  for (auto& origin : origins_) origin = lower(origin);
 }
 
 bool Guard::is_allowed_host(std::string_view host) const {
@@ -60,12 +63,11 @@ std::optional<Reply> Guard::check(const Call& call) const {
       origin.empty() || lower(origin) == "http://" + lower(host) ||
       std::find(origins_.begin(), origins_.end(), lower(origin)) != origins_.end();
   // A browser's own word about the site counts more than the origin that it sends.
-  if (site.empty() ? !allowed_origin
-                   : !same_site && (origin.empty() || !allowed_origin)) {
+  if (site.empty() ? !allowed_origin : !same_site && (origin.empty() || !allowed_origin)) {
     return problem(403, "a web page of another site may not call this server");
   }
   const std::string type = lower(call.header("content-type"));
-  const std::string media = type.substr(0, type.find(';'));
+  const std::string_view media = trim(std::string_view(type).substr(0, type.find(';')));
   if (!call.body.empty() && media != "application/json") {
     return problem(415, "send the body as Content-Type: application/json");
   }

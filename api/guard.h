@@ -9,7 +9,8 @@
 namespace runyard {
 
 /// What stands in front of every route: keeps web pages of other sites and forged host names away
-/// from a server that trusts whoever reaches it (docs/api.md, "Who may call"). Immutable; any thread.
+/// from a server that trusts whoever reaches it (docs/api.md, "Who may call"). Immutable; any
+/// thread.
 class Guard {
  public:
   /// `hosts`: the names under which this server may be addressed, beside the loopback ones.

@@ -8,9 +8,13 @@ namespace runyard {
 std::vector<Route> health_routes(JobService&) {
   return {
       {"GET", "/healthz", Role::kPublic, "200 while the server answers",
-       [](const Call&) { return json_reply({{"status", "ok"}}); }},
+       [](const Call&) {
+         return json_reply({{"status", "ok"}});
+       }},
       {"GET", "/api/version", Role::kViewer, "The server's version",
-       [](const Call&) { return json_reply({{"version", kVersion}}); }},
+       [](const Call&) {
+         return json_reply({{"version", kVersion}});
+       }},
   };
 }
 

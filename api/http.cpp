@@ -5,6 +5,8 @@
 #include <boost/json.hpp>
 #include <charconv>
 
+#include "core/base/text.h"
+
 namespace runyard {
 namespace {
 
@@ -93,11 +95,12 @@ Reply problem(int status, std::string_view detail, const std::vector<FieldError>
   json::object document{{"type", "about:blank"},
                         {"title", title_of(status)},
                         {"status", status},
-                        {"detail", detail}};
+                        {"detail", sanitize_utf8(detail)}};  // it may cite the request
   if (!fields.empty()) {
     json::array errors;
     for (const auto& field : fields) {
-      errors.push_back(json::object{{"pointer", field.pointer}, {"message", field.message}});
+      errors.push_back(json::object{{"pointer", sanitize_utf8(field.pointer)},
+                                    {"message", sanitize_utf8(field.message)}});
     }
     document["errors"] = std::move(errors);
   }
@@ -112,6 +115,7 @@ Reply problem(const Error& error) {
 }
 
 Result<json::object> read_object(const Call& call) {
+  if (call.body.empty()) return json::object();
   json::error_code error;
   json::value body = json::parse(call.body, error);
   if (error) {
@@ -132,8 +136,8 @@ Result<std::int64_t> read_number(const Call& call, const std::string& key, std::
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || value < low || value > high) {
-    return invalid_field("/" + key, fmt::format("'{}' must be a whole number from {} to {}", key,
-                                                low, high));
+    return invalid_field("/" + key,
+                         fmt::format("'{}' must be a whole number from {} to {}", key, low, high));
   }
   return value;
 }

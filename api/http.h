@@ -16,9 +16,9 @@ namespace runyard {
 
 /// A request as handlers see it: decoded, bounded, and past the guard.
 struct Call {
-  std::string method;                        ///< GET for HEAD too
-  std::map<std::string, std::string> path;   ///< the values of `:name` segments
-  std::map<std::string, std::string> query;  ///< decoded; of a repeated key the first one
+  std::string method;                          ///< GET for HEAD too
+  std::map<std::string, std::string> path;     ///< the values of `:name` segments
+  std::map<std::string, std::string> query;    ///< decoded; of a repeated key the first one
   std::map<std::string, std::string> headers;  ///< names in lower case
   std::string body;
 
@@ -59,7 +59,7 @@ Reply json_text(std::string document, int status = 200);
 Reply problem(const Error& error);
 Reply problem(int status, std::string_view detail, const std::vector<FieldError>& fields = {});
 
-/// The body as a JSON object; kMalformed (400) otherwise.
+/// The body as a JSON object, an empty one when there is none; kMalformed (400) otherwise.
 Result<boost::json::object> read_object(const Call& call);
 /// A whole number of the query in a range; the fallback when it is absent; kInvalid otherwise.
 Result<std::int64_t> read_number(const Call& call, const std::string& key, std::int64_t fallback,

@@ -100,7 +100,8 @@ Reply HttpServer::Impl::answer(const Pistache::Http::Request& request) const {
       if (match.allowed.empty()) {
         return problem(404, "there is nothing at this address; the API begins at /api/jobs/recent");
       }
-      Reply reply = problem(405, fmt::format("this address takes {}", fmt::join(match.allowed, ", ")));
+      Reply reply =
+          problem(405, fmt::format("this address takes {}", fmt::join(match.allowed, ", ")));
       reply.headers.emplace_back("Allow", fmt::format("{}", fmt::join(match.allowed, ", ")));
       return reply;
     }
@@ -120,9 +121,10 @@ void HttpServer::Impl::send(Reply reply, Pistache::Http::ResponseWriter writer, 
   } else if (reply.file && reply.file->size > 0) {
     if (UniqueFd socket{http::take_over(writer)}) {
       std::string head = fmt::format("HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n",
-                                     reply.status, codeString(static_cast<Code>(reply.status)), reply.content_type,
-                                     reply.file->size);
-      for (const auto& [name, value] : reply.headers) head += fmt::format("{}: {}\r\n", name, value);
+                                     reply.status, codeString(static_cast<Code>(reply.status)),
+                                     reply.content_type, reply.file->size);
+      for (const auto& [name, value] : reply.headers)
+        head += fmt::format("{}: {}\r\n", name, value);
       sender_.send(std::move(socket), head + "Connection: close\r\n\r\n", std::move(*reply.file));
       return;
     }
@@ -139,9 +141,9 @@ void HttpServer::Impl::send(Reply reply, Pistache::Http::ResponseWriter writer, 
 
 Result<> HttpServer::Impl::start() {
   if (const std::string member = http::member_not_replaced(); !member.empty()) {
-    return make_error(ErrorKind::kInternal,
-                      "this program was linked wrongly: " + member + " is still the library's own "
-                                                                     "(api/pistache/README.md)");
+    return make_error(ErrorKind::kInternal, "this program was linked wrongly: " + member +
+                                                " is still the library's own "
+                                                "(api/pistache/README.md)");
   }
   std::signal(SIGPIPE, SIG_IGN);
   try {
@@ -150,8 +152,8 @@ Result<> HttpServer::Impl::start() {
     const Pistache::Address address(fmt::format("{}:{}", host, options_.port));
     endpoint_ = std::make_unique<Pistache::Http::Endpoint>(address);
     using Pistache::Tcp::Options;
-    const auto flags = Pistache::Flags<Options>(Options::ReuseAddr) | Options::NoDelay |
-                       Options::CloseOnExec;
+    const auto flags =
+        Pistache::Flags<Options>(Options::ReuseAddr) | Options::NoDelay | Options::CloseOnExec;
     endpoint_->init(Pistache::Http::Endpoint::options()
                         .threads(options_.threads)
                         .flags(flags)

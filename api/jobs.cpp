@@ -72,7 +72,8 @@ Reply submit(JobService& service, const Call& call) {
   if (!options) return problem(options.error());
   auto key = read_key(call, slug);
   if (!key) return problem(key.error());
-  return submitted(service.submit({{type, std::move(*body), std::move(*options), ""}}, *key), false);
+  return submitted(service.submit({{type, std::move(*body), std::move(*options), ""}}, *key),
+                   false);
 }
 
 Reply batch(JobService& service, const Call& call) {
@@ -126,12 +127,9 @@ Reply rerun(JobService& service, const Call& call) {
   auto known = service.find(call.path.at("id"));
   if (!known) return problem(known.error());
   const Job& job = *known->job;
-  json::object body;
-  if (!call.body.empty()) {
-    auto read = read_object(call);
-    if (!read) return problem(read.error());
-    body = std::move(*read);
-  }
+  auto read_body = read_object(call);
+  if (!read_body) return problem(read_body.error());
+  json::object& body = *read_body;
   const JobTypePtr type = [&]() -> JobTypePtr {
     for (const auto& each : service.job_types()) {
       if (each->type == job.job_type) return each;
@@ -145,7 +143,8 @@ Reply rerun(JobService& service, const Call& call) {
   json::object params = job.params;
   for (const auto& [name, value] : body) {
     if (name != "params" || !value.is_object()) {
-      return problem(422, "rerun takes {params, _job}", {{"/" + std::string(name), "is not expected"}});
+      return problem(422, "rerun takes {params, _job}",
+                     {{"/" + std::string(name), "is not expected"}});
     }
     for (const auto& [key, replaced] : value.get_object()) params[key] = replaced;
   }

@@ -1,10 +1,10 @@
 #include "api/router.h"
 
 #include <algorithm>
-#include <boost/url/pct_string_view.hpp>
-#include <boost/url/url_view.hpp>
 #include <boost/url/parse.hpp>
 #include <boost/url/parse_query.hpp>
+#include <boost/url/pct_string_view.hpp>
+#include <boost/url/url_view.hpp>
 
 namespace runyard {
 namespace {

@@ -8,8 +8,9 @@
 
 namespace runyard {
 
-/// Finds the route of a request. Immutable after construction; any thread. It stands in the place of
-/// Pistache's router, which decodes nothing and answers errors in its own words (docs/decisions.md).
+/// Finds the route of a request. Immutable after construction; any thread. It stands in the place
+/// of Pistache's router, which decodes nothing and answers errors in its own words
+/// (docs/decisions.md).
 class Router {
  public:
   explicit Router(std::vector<Route> routes);

@@ -116,8 +116,7 @@ int run_serve(const Args& args) {
 
   auto config = configure(options);
   if (!config) return fail(config.error());
-  auto service = JobService::open(
-      *config, {"/proc/self/exe", program_folder() / "runyard-shim"});
+  auto service = JobService::open(*config, {"/proc/self/exe", program_folder() / "runyard-shim"});
   if (!service) return fail(service.error());
   const Config& settings = (*service)->config();
 

@@ -5,7 +5,8 @@
 set -euo pipefail
 runyard=$1
 shift
-stop_at_end=false port=8000 workspace=. state=()
+stop_at_end=false port=8000 state=()
+workspace=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 while (($#)); do
   case $1 in
     --exit) stop_at_end=true ;;

@@ -27,7 +27,7 @@ trap 'rm -rf "$work"' EXIT
 
 if [[ ! -e $folder/SPX.csv ]]; then
   need npm npm
-  (cd "$work" && npm pack --silent --no-update-notifier "$vega_datasets" >npm.out 2>npm.err) ||
+  (cd "$work" && npm pack --loglevel=error --no-update-notifier "$vega_datasets" >npm.out 2>npm.err) ||
     fail "npm could not fetch $vega_datasets: $(tail -n 3 "$work/npm.err" | tr '\n' ' ')"
   tar -xzf "$work"/vega-datasets-*.tgz -C "$work" package/data/sp500-2000.csv
   "$python" -m scripts.convert_prices "$work/package/data/sp500-2000.csv" $folder/SPX.csv

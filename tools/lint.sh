@@ -25,4 +25,7 @@ sources 'core/*.cpp' 'core/*.h' | xargs -r grep -nE '#include "(api|cli)/' | rul
 sources 'api/*.cpp' 'api/*.h' | xargs -r grep -nE '#include "core/(store|queue|exec)/' | rule "api goes through core/service"
 sources '*.cpp' '*.h' | grep -v '^tests/' | xargs -r grep -nE '^[^/]*std::(basic_)?regex' | rule "RE2 and not std::regex"
 sources '*.cpp' '*.h' | grep -v '^tests/' | xargs -r grep -nE '\b(system|popen)\(' | rule "no shell"
+if command -v clang-format >/dev/null; then
+  sources "*.cpp" "*.h" | xargs -r clang-format --dry-run 2>&1 | grep "warning:" | cut -d: -f1 | sort -u | rule "clang-format (version 14)"
+fi
 exit $broken

@@ -9,7 +9,7 @@ readonly build_packages=(
   libcli11-dev libssl-dev libgtest-dev
 )
 readonly workload_packages=(python3 python3-numpy python3-yaml)
-readonly test_packages=(python3-pytest curl)
+readonly test_packages=(python3-pytest curl clang-format)
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
 

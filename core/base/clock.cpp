@@ -9,13 +9,12 @@ namespace {
 
 std::tm local_time(TimeMs time) {
   std::tm tm{};
-  const auto seconds =
-      static_cast<std::time_t>(time >= 0 ? time / 1000 : (time - 999) / 1000);
+  const auto seconds = static_cast<std::time_t>(time >= 0 ? time / 1000 : (time - 999) / 1000);
   ::localtime_r(&seconds, &tm);
   return tm;
 }
 
-/// Two, three or four digits at `at`; -1 when they are not digits.
+/// The number in `count` digits at `at`; -1 when they are not digits.
 int digits(std::string_view text, std::size_t at, std::size_t count) {
   if (at + count > text.size()) return -1;
   int value = 0;
@@ -44,13 +43,14 @@ std::optional<TimeMs> parse_time(std::string_view text) {
   const int year = digits(text, 0, 4), month = digits(text, 5, 2), day = digits(text, 8, 2);
   const int hour = digits(text, 11, 2), minute = digits(text, 14, 2), second = digits(text, 17, 2);
   if (year < 0 || month < 1 || month > 12 || day < 1 || day > 31 || hour < 0 || hour > 23 ||
-      minute < 0 || minute > 59 || second < 0 || second > 60 || text[4] != '-' || text[7] != '-' ||
+      minute < 0 || minute > 59 || second < 0 || second > 59 || text[4] != '-' || text[7] != '-' ||
       text[10] != 'T' || text[13] != ':' || text[16] != ':') {
     return std::nullopt;
   }
   std::size_t at = 19;
   TimeMs ms = 0;
   if (at < text.size() && text[at] == '.') {
+    if (digits(text, at + 1, 1) < 0) return std::nullopt;
     int scale = 100;
     for (++at; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at, scale /= 10) {
       ms += (text[at] - '0') * scale;
@@ -60,8 +60,8 @@ std::optional<TimeMs> parse_time(std::string_view text) {
   TimeMs offset_min = 0;
   if (zone != "Z") {
     const int zone_hour = digits(zone, 1, 2), zone_minute = digits(zone, 4, 2);
-    if (zone.size() != 6 || (zone[0] != '+' && zone[0] != '-') || zone[3] != ':' ||
-        zone_hour < 0 || zone_minute < 0) {
+    if (zone.size() != 6 || (zone[0] != '+' && zone[0] != '-') || zone[3] != ':' || zone_hour < 0 ||
+        zone_hour > 23 || zone_minute < 0 || zone_minute > 59) {
       return std::nullopt;
     }
     offset_min = (zone_hour * 60 + zone_minute) * (zone[0] == '-' ? -1 : 1);
@@ -72,7 +72,9 @@ std::optional<TimeMs> parse_time(std::string_view text) {
   tm.tm_hour = hour;
   tm.tm_min = minute;
   tm.tm_sec = second;
-  return static_cast<TimeMs>(::timegm(&tm)) * 1000 + ms - offset_min * 60'000;
+  const auto seconds = static_cast<TimeMs>(::timegm(&tm));
+  if (tm.tm_mday != day) return std::nullopt;  // the 31st of a shorter month
+  return seconds * 1000 + ms - offset_min * 60'000;
 }
 
 std::string format_compact(TimeMs time) {

@@ -8,15 +8,21 @@
 
 #include <cerrno>
 
+#include "core/base/text.h"
+
 namespace runyard {
 namespace {
 
 constexpr std::size_t kMaxPath = 1024;
 
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
 Error refuse(std::string_view path, const char* why) {
   // Control characters must not reach a terminal through a message.
-  std::string shown;
-  for (char c : path.substr(0, 200)) shown += static_cast<unsigned char>(c) < 0x20 ? '?' : c;
+  std::string shown = ellipsize(path, 200);
+  for (char& c : shown) {
+    if (is_control(c)) c = '?';
+  }
   return make_error(ErrorKind::kInvalid, "the path '" + shown + "' " + why);
 }
 
@@ -43,8 +49,8 @@ Result<Confinement> Confinement::open(const std::filesystem::path& workspace,
     std::error_code error;
     auto real = std::filesystem::canonical(path, error);
     if (error) {
-      return make_error(ErrorKind::kInvalid, "the folder " + path.string() +
-                                                 " cannot be used: " + error.message());
+      return make_error(ErrorKind::kInvalid,
+                        "the folder " + path.string() + " cannot be used: " + error.message());
     }
     UniqueFd fd(::open(real.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!fd) return make_error(ErrorKind::kInvalid, path.string() + " is not a folder");
@@ -56,11 +62,10 @@ Result<Confinement> Confinement::open(const std::filesystem::path& workspace,
 Result<std::string> Confinement::normalize(std::string_view path) {
   if (path.empty()) return refuse(path, "is empty; give a path relative to the workspace");
   if (path.size() > kMaxPath) return refuse(path, "is too long");
-  if (path.front() == '/') return refuse(path, "is absolute; give a path relative to the workspace");
+  if (path.front() == '/')
+    return refuse(path, "is absolute; give a path relative to the workspace");
   for (char c : path) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-      return refuse(path, "has a control character in it");
-    }
+    if (is_control(c)) return refuse(path, "has a control character in it");
   }
   std::string normal;
   for (std::size_t at = 0; at <= path.size();) {
@@ -87,26 +92,28 @@ Result<UniqueFd> Confinement::open_beneath(std::string_view path, Kind kind) con
     // root that holds it. The resolved path has no links, so nothing is trusted but its spelling.
     std::error_code error;
     const auto real = std::filesystem::canonical(workspace() / *normal, error);
+    int code = error ? ENOENT : EXDEV;
     if (!error) {
       for (const Root& root : roots_) {
         const auto relative = real.lexically_relative(root.path);
         if (relative.empty() || *relative.begin() == "..") continue;
         fd = UniqueFd(open_under(root.fd.get(), relative.c_str(), folder));
+        code = errno;
         break;
       }
-      if (!fd) errno = EXDEV;
-    } else {
-      errno = ENOENT;
     }
+    errno = code;
   }
   if (!fd) {
     switch (errno) {
       case ENOENT:
-        return make_error(ErrorKind::kNotFound, "'" + *normal + "' does not exist in the workspace");
+        return make_error(ErrorKind::kNotFound,
+                          "'" + *normal + "' does not exist in the workspace");
       case EXDEV:
       case ELOOP:
-        return refuse(path, "leads out of the workspace; allowed further folders are "
-                            "'workspace.roots' in the configuration");
+        return refuse(path,
+                      "leads out of the workspace; allowed further folders are "
+                      "'workspace.roots' in the configuration");
       case ENOTDIR:
         return folder ? refuse(path, "is not a folder")
                       : make_error(ErrorKind::kNotFound,

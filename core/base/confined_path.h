@@ -27,8 +27,8 @@ class Confinement {
 
   /// Opens an existing file or folder for reading. `path` is relative, with forward slashes.
   /// kInvalid, with a sentence, for an absolute path, an empty one, one with NUL or a control
-  /// character or `..`, one that leaves the roots, and one that is of the other kind; kNotFound when
-  /// it is missing.
+  /// character or `..`, one that leaves the roots, and one that is of the other kind; kNotFound
+  /// when it is missing.
   Result<UniqueFd> open_beneath(std::string_view path, Kind kind) const;
 
   /// The workspace-relative normal form (`./a//b` -> `a/b`); refuses what open_beneath refuses by

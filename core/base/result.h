@@ -7,7 +7,8 @@
 
 namespace runyard {
 
-/// What kind of failure an Error is; the HTTP layer and the CLI map it to a status and an exit code.
+/// What kind of failure an Error is; the HTTP layer and the CLI map it to a status and an exit
+/// code.
 enum class ErrorKind {
   kMalformed,    ///< 400: not JSON, not a number
   kForbidden,    ///< 403
@@ -34,7 +35,8 @@ struct Error {
 };
 
 /// Found by boost::system::result when value() is called on a failure: a defect of the caller.
-[[noreturn]] void throw_exception_from_error(const Error& error, const boost::source_location& where);
+[[noreturn]] void throw_exception_from_error(const Error& error,
+                                             const boost::source_location& where);
 
 /// A T or an Error. Test it (`if (!r)`) before `*r`; no exception is thrown by either.
 template <class T = void>

@@ -16,9 +16,9 @@ struct AttemptSpec {
   std::string job_id;
   int attempt = 1;
   std::vector<std::string> argv;
-  std::string cwd;                  ///< absolute
-  std::string log;                  ///< absolute
-  std::vector<std::string> env;     ///< NAME=value, the whole environment
+  std::string cwd;               ///< absolute
+  std::string log;               ///< absolute
+  std::vector<std::string> env;  ///< NAME=value, the whole environment
   std::int64_t timeout_sec = 0;
   std::int64_t grace_ms = 10'000;
   std::int64_t log_max_bytes = 0;
@@ -46,8 +46,7 @@ struct AttemptResult {
 /// reports how it ended.
 class Executor {
  public:
-  using Ended =
-      std::function<void(const std::string& job_id, int attempt, const AttemptResult&)>;
+  using Ended = std::function<void(const std::string& job_id, int attempt, const AttemptResult&)>;
 
   virtual ~Executor() = default;
   virtual void run(AttemptSpec spec) = 0;

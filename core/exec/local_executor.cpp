@@ -369,7 +369,7 @@ void LocalExecutor::tell_shim(Supervised& attempt) {
 
 void LocalExecutor::cancel(const std::string& job_id, int attempt) {
   const auto found = supervised_.find(token_of(job_id, attempt));
-  if (found == supervised_.end()) return;
+  if (found == supervised_.end() || found->second->control.cancel) return;
   found->second->control.cancel = true;
   tell_shim(*found->second);
 }

@@ -42,14 +42,16 @@ Result<LogPage> read_log_page(int fd, std::int64_t offset, std::int64_t tail) {
   LogPage page;
   page.size = *size;
   std::int64_t begin = std::clamp<std::int64_t>(offset, 0, page.size);
-  if (offset <= 0) begin = page.size - std::clamp<std::int64_t>(tail, 0, std::min(page.size, kMaxLogPage));
+  if (offset <= 0)
+    begin = page.size - std::clamp<std::int64_t>(tail, 0, std::min(page.size, kMaxLogPage));
   auto bytes = read_at(fd, begin, std::min(kMaxLogPage, page.size - begin));
   if (!bytes) return bytes.error();
   std::string_view view = *bytes;
   page.next_offset = begin + static_cast<std::int64_t>(view.size());
   if (offset <= 0 && begin > 0) {
     // A tail begins wherever it falls: not inside a character.
-    for (int skipped = 0; skipped < 3 && !view.empty() && is_continuation(view.front()); ++skipped) {
+    for (int skipped = 0; skipped < 3 && !view.empty() && is_continuation(view.front());
+         ++skipped) {
       view.remove_prefix(1);
     }
   }

@@ -18,9 +18,9 @@ struct LogPage {
 constexpr std::int64_t kMaxLogPage = 1 << 20;
 constexpr std::int64_t kDefaultLogTail = 20'000;
 
-/// From byte `offset` to the end of what is there, at most kMaxLogPage bytes; with offset 0 the last
-/// `tail` bytes. A character that is not complete at the end of a growing file is left for the next
-/// page. `fd` is not moved. Any thread.
+/// From byte `offset` to the end of what is there, at most kMaxLogPage bytes; with offset 0 the
+/// last `tail` bytes. A character that is not complete at the end of a growing file is left for the
+/// next page. `fd` is not moved. Any thread.
 Result<LogPage> read_log_page(int fd, std::int64_t offset, std::int64_t tail);
 
 /// The last `limit` bytes, as they are.

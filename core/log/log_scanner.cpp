@@ -12,8 +12,8 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t kMaxValue = 1024;   // of a hint
-constexpr std::size_t kMaxLinks = 1000;   // of a job
+constexpr std::size_t kMaxValue = 1024;  // of a hint
+constexpr std::size_t kMaxLinks = 1000;  // of a job
 constexpr int kMaxGroups = 9;
 constexpr TimeMs kTotalRetryMs = 2000;
 
@@ -95,7 +95,7 @@ void LogScanner::begin_attempt() {
   progress_.reset();
   progress_specs_ = SIZE_MAX;
   total_.reset();
-  total_path_.clear();
+  total_source_.clear();
   first_seen_at_ = 0;
   splitter_ = {};
   skip_next_ = true;
@@ -156,11 +156,15 @@ void LogScanner::scan(std::string_view text) {
   for (std::size_t i = 0; i < type_->hints.size(); ++i) {
     const RE2* pattern = patterns_->hints[i].get();
     if (!pattern) continue;
-    re2::StringPiece rest(text.data(), text.size());
-    re2::StringPiece value;
-    while (!rest.empty() && RE2::FindAndConsume(&rest, *pattern, &value)) {
-      add_hint(type_->hints[i], std::string(value));
-      if (value.empty()) break;  // an empty match would not advance
+    // From a position, not a shorter text: `^` is the begin of the line alone.
+    const re2::StringPiece line(text.data(), text.size());
+    std::array<re2::StringPiece, 2> groups;
+    for (std::size_t at = 0;
+         at < text.size() &&
+         pattern->Match(line, at, text.size(), RE2::UNANCHORED, groups.data(), 2);) {
+      add_hint(type_->hints[i], std::string(groups[1]));
+      const auto end = static_cast<std::size_t>(groups[0].data() - line.data()) + groups[0].size();
+      at = std::max(end, at + 1);
     }
   }
   // The earlier the better: once one has been seen, those after it in the list say nothing more, or
@@ -173,8 +177,7 @@ void LogScanner::scan(std::string_view text) {
   }
 }
 
-bool LogScanner::scan_progress(std::string_view text, const ProgressSpec& spec,
-                               std::size_t index) {
+bool LogScanner::scan_progress(std::string_view text, const ProgressSpec& spec, std::size_t index) {
   const RE2* pattern = patterns_->progress[index].get();
   std::array<re2::StringPiece, kMaxGroups + 1> groups;
   const int count = pattern ? std::min(pattern->NumberOfCapturingGroups(), kMaxGroups) + 1 : 0;
@@ -213,8 +216,9 @@ std::optional<double> LogScanner::total_from_file(const ProgressSpec& spec) {
   for (const auto& [name, value] : artifacts_) known[name] = value;
   const auto path = expand(spec.yaml_path, known);
   if (!path) return std::nullopt;
-  if (*path != total_path_ || (!total_ && now_ - total_read_at_ >= kTotalRetryMs)) {
-    total_path_ = *path;
+  const std::string source = *path + '\n' + spec.yaml_key;
+  if (source != total_source_ || (!total_ && now_ - total_read_at_ >= kTotalRetryMs)) {
+    total_source_ = source;
     total_read_at_ = now_;
     total_ = read_total_(*path, spec.yaml_key);
   }

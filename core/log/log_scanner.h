@@ -74,7 +74,7 @@ class LogScanner {
   std::vector<Link> links_;
   std::optional<Progress> progress_;
   std::size_t progress_specs_ = SIZE_MAX;  // how many of the type's are still looked for
-  std::string total_path_;  // of total_, to read a file once
+  std::string total_source_;               // file and key of total_, to read a file once
   std::optional<double> total_;
   TimeMs total_read_at_ = 0;
   TimeMs first_seen_at_ = 0;  // of first_current_: the estimate's start

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <boost/json/parse_options.hpp>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -76,13 +77,13 @@ struct GitState {
 
 /// What a submitter asks for beside the job type's own inputs (`_job` in a request body).
 struct JobOptions {
-  int priority = 0;                ///< higher starts first
-  std::int64_t timeout_sec = 0;    ///< 0: none
+  int priority = 0;              ///< higher starts first
+  std::int64_t timeout_sec = 0;  ///< 0: none
   int max_retries = 0;
-  bool retry_lost = false;         ///< a lost attempt is tried again too: it may have had effects
+  bool retry_lost = false;  ///< a lost attempt is tried again too: it may have had effects
   int slots = 1;
   int gpus = 0;
-  std::string group;               ///< "" is the default group
+  std::string group;  ///< "" is the default group
   std::string name;
   std::vector<std::string> after;  ///< job ids that must succeed first
 };
@@ -156,6 +157,8 @@ enum class Form {
 
 /// The document of API.md, fields in its order.
 boost::json::object to_json(const Job& job, Form form);
+/// For parsing such a document: deeper than the default, which the parameters alone may reach.
+boost::json::parse_options record_parse_options();
 /// Reads a kRecord or kStore document; unknown fields are ignored, and missing ones keep their
 /// default, so that records of every version can be read. kInvalid when it is no job at all.
 Result<Job> job_from_json(const boost::json::value& document);

@@ -1,4 +1,5 @@
 #include <boost/json.hpp>
+#include <utility>
 
 #include "core/model/job.h"
 
@@ -45,18 +46,27 @@ class Reader {
   explicit Reader(const json::object& object) : object_(object) {}
 
   void text(std::string_view key, std::string& out) const {
-    if (const auto* value = find(key); value && value->is_string()) out = std::string(value->get_string());
+    if (const auto* value = find(key); value && value->is_string())
+      out = std::string(value->get_string());
   }
   template <class Int>
   void integer(std::string_view key, Int& out) const {
-    if (auto value = number(key)) out = static_cast<Int>(*value);
+    if (auto value = number(key); value && std::in_range<Int>(*value))
+      out = static_cast<Int>(*value);
   }
   template <class Int>
   void integer(std::string_view key, std::optional<Int>& out) const {
-    if (auto value = number(key)) out = static_cast<Int>(*value);
+    if (auto value = number(key); value && std::in_range<Int>(*value))
+      out = static_cast<Int>(*value);
   }
   void real(std::string_view key, double& out) const {
-    if (const auto* value = find(key); value && value->is_number()) out = value->to_number<double>();
+    if (const auto* value = find(key); value && value->is_number())
+      out = value->to_number<double>();
+  }
+  void real(std::string_view key, std::optional<double>& out) const {
+    if (const auto* value = find(key); value && value->is_number()) {
+      out = value->to_number<double>();
+    }
   }
   void boolean(std::string_view key, bool& out) const {
     if (const auto* value = find(key); value && value->is_bool()) out = value->as_bool();
@@ -148,9 +158,9 @@ json::object to_json(const Job& job, Form form) {
   doc["rerun_of"] = text_or_null(job.rerun_of);
   doc["tags"] = to_array(job.tags);
   doc["note"] = text_or_null(job.note);
-  doc["git"] = job.git ? json::value(json::object{{"commit", job.git->commit},
-                                                  {"dirty", job.git->dirty}})
-                       : json::value(nullptr);
+  doc["git"] =
+      job.git ? json::value(json::object{{"commit", job.git->commit}, {"dirty", job.git->dirty}})
+              : json::value(nullptr);
   doc["instance"] = job.instance;
   doc["seq"] = job.seq;
   doc["number"] = job.number;
@@ -184,6 +194,12 @@ json::object to_json(const Job& job, Form form) {
   doc["log_size"] = job.log_size;
   if (form == Form::kStore) doc["scan_offset"] = job.scan_offset;
   return doc;
+}
+
+json::parse_options record_parse_options() {
+  json::parse_options options;
+  options.max_depth = 64;
+  return options;
 }
 
 Result<Job> job_from_json(const json::value& document) {
@@ -280,6 +296,7 @@ Result<Job> job_from_json(const json::value& document) {
     const Reader fields(*progress);
     fields.real("current", value.current);
     fields.real("total", value.total);
+    fields.real("eta_sec", value.eta_sec);
     job.progress = value;
   }
   read.text("waiting_for", job.waiting_for);

@@ -58,15 +58,15 @@ struct JobType {
   boost::json::object input_schema;  ///< JSON Schema draft-07
   boost::json::object ui_schema;     ///< react-jsonschema-form
   boost::json::array examples;
-  std::vector<std::string> flags;    ///< the arguments that may start with '-'
+  std::vector<std::string> flags;  ///< the arguments that may start with '-'
   std::vector<HintSpec> hints;
   std::vector<ProgressSpec> progress;
   std::vector<SeriesSpec> series;
   JobOptions defaults;
   bool singleton = false;
   std::vector<FollowUp> on_success;
-  std::string sha256;                ///< of the library that it came from
-  boost::json::object descriptor;    ///< as the plugin gave it
+  std::string sha256;              ///< of the library that it came from
+  boost::json::object descriptor;  ///< as the plugin gave it
 };
 
 using JobTypePtr = std::shared_ptr<const JobType>;

@@ -69,11 +69,8 @@ std::map<std::string, Section> sections(Config& config) {
         {"allowed_origins", texts(config.allowed_origins)},
         {"state_dir", [&](auto& n) { config.state_dir = text(n); }}}},
       {"workspace",
-       {{"roots", paths(config.roots)},
-        {"python", [&](auto& n) { config.python = text(n); }}}},
-      {"plugins",
-       {{"dirs", paths(config.plugin_dirs)},
-        {"allow", texts(config.allow)}}},
+       {{"roots", paths(config.roots)}, {"python", [&](auto& n) { config.python = text(n); }}}},
+      {"plugins", {{"dirs", paths(config.plugin_dirs)}, {"allow", texts(config.allow)}}},
       {"queue",
        {{"slots", [&](auto& n) { config.slots = number(n, 0, 100'000); }},
         {"groups",
@@ -147,8 +144,8 @@ std::string nearest_name(const std::string& name, const std::vector<std::string>
       row[0] = i;
       for (std::size_t j = 1; j <= candidate.size(); ++j) {
         const std::size_t above = row[j];
-        row[j] = std::min({row[j] + 1, row[j - 1] + 1,
-                           diagonal + (name[i - 1] == candidate[j - 1] ? 0u : 1u)});
+        row[j] = std::min(
+            {row[j] + 1, row[j - 1] + 1, diagonal + (name[i - 1] == candidate[j - 1] ? 0u : 1u)});
         diagonal = above;
       }
     }

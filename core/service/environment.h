@@ -12,8 +12,8 @@
 namespace runyard {
 
 /// The program's part of a command: the interpreter with `-m module`, or the executable. The
-/// interpreter is `python` when given, else the workspace's .venv/bin/python, else the first python3
-/// on PATH. kInvalid, with what to do, when there is none.
+/// interpreter is `python` when given, else the workspace's .venv/bin/python, else the first
+/// python3 on PATH. kInvalid, with what to do, when there is none.
 Result<std::vector<std::string>> program_command(const Program& program, const std::string& python,
                                                  const std::filesystem::path& workspace);
 

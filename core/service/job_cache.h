@@ -56,10 +56,10 @@ class JobCache {
 
   mutable std::shared_mutex mutex_;  // guards all below
   std::unordered_map<std::string, View> views_;
-  std::set<Key> order_;              // of views_; the newest thousand and the active ones
-  std::set<Key> ended_;              // of order_: what may be evicted
+  std::set<Key> order_;  // of views_; the newest thousand and the active ones
+  std::set<Key> ended_;  // of order_: what may be evicted
   std::int64_t total_ = 0;
-  std::optional<Key> evicted_;       // the newest job that is not held
+  std::optional<Key> evicted_;  // the newest job that is not held
 };
 
 }  // namespace runyard

@@ -171,13 +171,10 @@ Result<> JobEngine::cancel(std::string job_id) {
       request_pass();
     } else if (!active->job.cancel_requested) {
       active->job.cancel_requested = true;
-      const auto tell = [this, job_id] {
+      commit(*active, [this, job_id] {
         kill_point("cancel_committed");
         if (Active* still = find(job_id)) executor_->cancel(job_id, still->job.attempt);
-      };
-      commit(*active, tell);
-      // A job that fills the disk must be stoppable: then the wish comes before its record.
-      if (store_->is_failing()) tell();
+      });
     }
     store_->flush([promise](const Result<>& done) { promise->set_value(done); });
   });
@@ -797,6 +794,10 @@ void JobEngine::schedule_housekeeping() {
     refresh_waiting();
     for (auto& [job_id, active] : active_) {
       if (active.tick_waits) tick(active);
+      // A job that fills the disk must be stoppable: then the wish comes before its record.
+      if (active.job.cancel_requested && store_->is_failing()) {
+        executor_->cancel(job_id, active.job.attempt);
+      }
     }
     if (const auto seq = mirrored_seq_.load(); seq > noted_mirrored_seq_ + 1000) {
       noted_mirrored_seq_ = seq;

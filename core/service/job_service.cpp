@@ -53,8 +53,9 @@ Result<std::string> read_instance(const std::filesystem::path& state) {
   if (auto known = read_file(path, 256)) {
     while (!known->empty() && known->back() == '\n') known->pop_back();
     if (known->size() == 16) return known;
-    return make_error(ErrorKind::kInternal, path.string() + " is damaged: put 16 hex digits there, "
-                                                            "or remove it to begin a new history");
+    return make_error(ErrorKind::kInternal, path.string() +
+                                                " is damaged: put 16 hex digits there, "
+                                                "or remove it to begin a new history");
   } else if (known.error().kind != ErrorKind::kNotFound) {
     return known.error();
   }
@@ -218,15 +219,15 @@ Result<std::unique_ptr<JobService>> JobService::open(Config config, Programs pro
   if (settings.state_dir.empty()) settings.state_dir = settings.workspace / ".runyard";
   settings.state_dir = std::filesystem::absolute(settings.state_dir, error);
   const auto records = settings.workspace / "reports/jobs";
-  for (const auto& folder : {settings.state_dir, settings.state_dir / "attempts",
-                             settings.state_dir / "plugins"}) {
+  for (const auto& folder :
+       {settings.state_dir, settings.state_dir / "attempts", settings.state_dir / "plugins"}) {
     if (auto done = make_private_folders(folder); !done) return done.error();
   }
   std::filesystem::create_directories(records, error);
-  service->workspace_lock_ =
-      UniqueFd(::open(records.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  service->workspace_lock_ = UniqueFd(::open(records.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!service->workspace_lock_) return errno_error(errno, "cannot use " + records.string());
-  if (auto done = lock(service->workspace_lock_.get(), "the workspace " + settings.workspace.string());
+  if (auto done =
+          lock(service->workspace_lock_.get(), "the workspace " + settings.workspace.string());
       !done) {
     return done.error();
   }
@@ -284,8 +285,7 @@ Result<std::int64_t> JobService::count_jobs(const std::string& type) {
   return engine_->store().count(filter);
 }
 
-Result<JobOptions> JobService::read_options(const JobType& type,
-                                            const json::value* options) const {
+Result<JobOptions> JobService::read_options(const JobType& type, const json::value* options) const {
   JobOptions result = type.defaults;
   if (!options || options->is_null()) return result;
   if (!options->is_object()) return invalid_field("/_job", "must be an object");
@@ -415,8 +415,8 @@ Result<JobCache::View> JobService::find(std::string_view job_id) {
 
 Result<JobPage> JobService::list(const JobFilter& filter, std::size_t limit) {
   JobPage page;
-  const bool all = !filter.status && filter.job_type.empty() && filter.group.empty() &&
-                   filter.text.empty();
+  const bool all =
+      !filter.status && filter.job_type.empty() && filter.group.empty() && filter.text.empty();
   if (all && filter.before.empty()) {
     if (auto newest = cache_.newest(limit)) {
       page.jobs = std::move(*newest);
@@ -431,8 +431,9 @@ Result<JobPage> JobService::list(const JobFilter& filter, std::size_t limit) {
   if (page.has_more) jobs->pop_back();
   for (Job& job : *jobs) {
     auto view = cache_.find(job.job_id);  // it has what ticks
-    page.jobs.push_back(view ? std::move(*view)
-                             : JobCache::View{std::make_shared<const Job>(std::move(job)), nullptr});
+    page.jobs.push_back(view
+                            ? std::move(*view)
+                            : JobCache::View{std::make_shared<const Job>(std::move(job)), nullptr});
   }
   if (all) {
     page.total = cache_.total();

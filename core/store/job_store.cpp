@@ -44,7 +44,7 @@ void bind_job(sqlite::Statement& statement, const Job& job) {
 
 Result<Job> read_job(std::string_view document) {
   boost::system::error_code error;
-  auto value = json::parse(document, error);
+  auto value = json::parse(document, error, {}, record_parse_options());
   if (error) return make_error(ErrorKind::kInternal, "a job in the database is damaged");
   return job_from_json(value);
 }
@@ -104,9 +104,15 @@ Where to_where(const JobFilter& filter) {
   if (filter.status) where.add(" AND status=?", std::string(to_string(*filter.status)));
   if (!filter.job_type.empty()) where.add(" AND job_type=?", filter.job_type);
   if (!filter.group.empty()) where.add(" AND job_group=?", filter.group);
-  if (!filter.text.empty()) where.add(" AND instr(lower(doc), lower(?))>0", filter.text);
+  if (!filter.text.empty()) {
+    where.add(" AND CASE WHEN json_valid(doc) THEN instr(lower(job_id||char(10)||"
+              "coalesce(doc->>'$.name','')||char(10)||coalesce(doc->>'$.note','')||char(10)||"
+              "coalesce(doc->>'$.params','')),lower(?)) END>0",
+              filter.text);
+  }
   if (!filter.before.empty()) {
-    where.add(" AND (created_at,number)<(SELECT created_at,number FROM jobs WHERE job_id=?)",
+    where.add(" AND (created_at,number,job_id)<"
+              "(SELECT created_at,number,job_id FROM jobs WHERE job_id=?)",
               filter.before);
   }
   return where;
@@ -128,8 +134,8 @@ struct JobStore::Write {
 /// The writer's prepared statements.
 class JobStore::Writer {
  public:
-  sqlite::Statement begin, commit, rollback, insert, take, update, current, remove, tombstone, key,
-      expire_keys, note, forget_note;
+  sqlite::Statement begin, commit, rollback, savepoint, undo, release, insert, take, update,
+      current, remove, tombstone, key, expire_keys, note, forget_note;
 
   static Result<std::unique_ptr<Writer>> prepare(sqlite::Database& database) {
     auto writer = std::make_unique<Writer>();
@@ -137,6 +143,9 @@ class JobStore::Writer {
         {&writer->begin, "BEGIN IMMEDIATE"},
         {&writer->commit, "COMMIT"},
         {&writer->rollback, "ROLLBACK"},
+        {&writer->savepoint, "SAVEPOINT one_call"},
+        {&writer->undo, "ROLLBACK TO one_call"},
+        {&writer->release, "RELEASE one_call"},
         {&writer->insert, kInsert},
         {&writer->take, kTake},
         {&writer->update, kUpdate},
@@ -164,7 +173,6 @@ Result<JobStore::Opened> JobStore::open(const std::filesystem::path& state_folde
   Opened opened;
   const auto path = state_folder / "jobs.db";
   std::error_code ignored;
-  opened.created = !std::filesystem::exists(path, ignored);
   for (int attempt = 0;; ++attempt) {
     std::unique_ptr<JobStore> store(new JobStore(path));
     bool corrupt = false;
@@ -175,7 +183,14 @@ Result<JobStore::Opened> JobStore::open(const std::filesystem::path& state_folde
       auto done = store->database_.execute(
           "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;"
           "PRAGMA foreign_keys=ON; PRAGMA journal_size_limit=67108864;");
-      if (done) done = migrate(store->database_);
+      if (done) {
+        const auto is_new = migrate(store->database_);
+        if (is_new) {
+          opened.created = *is_new;
+        } else {
+          done = is_new.error();
+        }
+      }
       if (done) {
         auto writer = Writer::prepare(store->database_);
         if (writer) {
@@ -205,7 +220,6 @@ Result<JobStore::Opened> JobStore::open(const std::filesystem::path& state_folde
     if (!corrupt || attempt > 0) return done.error();
     store.reset();
     opened.moved_aside = path.string() + ".damaged-" + format_compact(now_ms());
-    opened.created = true;
     for (const char* suffix : {"", "-wal", "-shm"}) {
       std::filesystem::rename(path.string() + suffix, opened.moved_aside + suffix, ignored);
     }
@@ -278,7 +292,7 @@ void JobStore::run_writer() {
     std::vector<Write> kept;
     for (Write& write : batch) {
       if (write.kind == Write::Kind::kInsert || write.kind == Write::Kind::kTake) {
-        write.done(done);
+        if (write.done) write.done(done);
       } else {
         write.refused.reset();
         kept.push_back(std::move(write));
@@ -291,26 +305,34 @@ void JobStore::run_writer() {
 }
 
 Result<> JobStore::apply(std::vector<Write>& batch) {
-  const auto write_one = [this](Write& write) -> Result<> {
+  const auto insert = [this](const Write& write) -> Result<> {
+    std::string ids;
+    for (const JobPtr& job : write.jobs) {
+      bind_job(writer_->insert, *job);
+      if (auto done = writer_->insert.run(); !done) return done;
+      ids += (ids.empty() ? "" : " ") + job->job_id;
+    }
+    if (!write.key) return {};
+    const TimeMs now = now_ms();
+    writer_->expire_keys.bind(1, now - kKeyLifetimeMs);
+    if (auto done = writer_->expire_keys.run(); !done) return done;
+    writer_->key.bind(1, write.key->key);
+    writer_->key.bind(2, write.key->body_hash);
+    writer_->key.bind(3, ids);
+    writer_->key.bind(4, now);
+    return writer_->key.run();
+  };
+  const auto write_one = [&](Write& write) -> Result<> {
     switch (write.kind) {
       case Write::Kind::kInsert: {
-        std::string ids;
-        for (const JobPtr& job : write.jobs) {
-          bind_job(writer_->insert, *job);
-          if (auto done = writer_->insert.run(); !done) return done;
-          ids += (ids.empty() ? "" : " ") + job->job_id;
+        // What cannot be inserted (its id is taken) must not fail the other calls of this batch.
+        auto done = writer_->savepoint.run();
+        if (done) done = insert(write);
+        if (!done && done.error().kind != ErrorKind::kNoSpace) {
+          write.refused = done.error();
+          done = writer_->undo.run();
         }
-        if (write.key) {
-          const TimeMs now = now_ms();
-          writer_->expire_keys.bind(1, now - kKeyLifetimeMs);
-          if (auto done = writer_->expire_keys.run(); !done) return done;
-          writer_->key.bind(1, write.key->key);
-          writer_->key.bind(2, write.key->body_hash);
-          writer_->key.bind(3, ids);
-          writer_->key.bind(4, now);
-          return writer_->key.run();
-        }
-        return {};
+        return done ? writer_->release.run() : done;
       }
       case Write::Kind::kUpdate: {
         const Job& job = *write.jobs.front();
@@ -402,7 +424,7 @@ Result<std::vector<Job>> JobStore::list(const JobFilter& filter, std::size_t lim
   return read([&](sqlite::Database& database) -> Result<std::vector<Job>> {
     const Where where = to_where(filter);
     auto query = database.prepare("SELECT doc FROM jobs" + where.sql +
-                                  " ORDER BY created_at DESC, number DESC LIMIT ?");
+                                  " ORDER BY created_at DESC, number DESC, job_id DESC LIMIT ?");
     if (!query) return query.error();
     query->bind(where.bind(*query), static_cast<std::int64_t>(limit));
     return read_jobs(*query);

@@ -85,7 +85,7 @@ class JobStore {
 
   // Reads. Any thread.
   Result<std::optional<Job>> find(std::string_view job_id);
-  /// Newest first (created_at, then number).
+  /// Newest first (created_at, then number, then id).
   Result<std::vector<Job>> list(const JobFilter& filter, std::size_t limit);
   Result<std::int64_t> count(const JobFilter& filter);
   /// QUEUED and RUNNING jobs of `instance`, oldest first.

@@ -137,7 +137,7 @@ void for_each_record(const std::filesystem::path& folder,
       auto text = read_file(path, kMaxRecord);
       if (!text) return text.error();
       json::error_code parse_error;
-      const auto document = json::parse(*text, parse_error);
+      const auto document = json::parse(*text, parse_error, {}, record_parse_options());
       if (parse_error) return make_error(ErrorKind::kInvalid, path.string() + " is not JSON");
       auto read = job_from_json(document);
       if (read && read->job_id != job_id) {

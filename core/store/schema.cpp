@@ -35,7 +35,7 @@ CREATE TABLE notes(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
 int schema_version() { return static_cast<int>(kMigrations.size()); }
 
-Result<> migrate(sqlite::Database& database) {
+Result<bool> migrate(sqlite::Database& database) {
   auto query = database.prepare("PRAGMA user_version");
   if (!query) return query.error();
   auto row = query->step();
@@ -49,16 +49,16 @@ Result<> migrate(sqlite::Database& database) {
                                   version, schema_version()));
   }
   for (auto next = version + 1; next <= schema_version(); ++next) {
-    auto done = database.execute(fmt::format(
-        "BEGIN IMMEDIATE;{}PRAGMA user_version={};COMMIT;",
-        kMigrations[static_cast<std::size_t>(next - 1)], next));
+    auto done =
+        database.execute(fmt::format("BEGIN IMMEDIATE;{}PRAGMA user_version={};COMMIT;",
+                                     kMigrations[static_cast<std::size_t>(next - 1)], next));
     if (!done) {
       const Error error = done.error();
       (void)database.execute("ROLLBACK");
       return error;
     }
   }
-  return {};
+  return version == 0;
 }
 
 }  // namespace runyard

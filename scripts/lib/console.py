@@ -46,6 +46,7 @@ class Bar:
         self._count, self._width = 0, 0  # width of the bar that is on the current line; 0: none
 
     def __enter__(self):
+        self._draw(self._start)  # at once, as tqdm does: whoever reads the log learns the total
         return self
 
     def __exit__(self, kind, value, trace):

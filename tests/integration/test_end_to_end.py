@@ -177,7 +177,7 @@ def test_other_refusals(server):
     refused(404, "POST", "/api/jobs/nothing", "{}")
     refused(400, "POST", "/api/jobs/train", "{")
     refused(400, "POST", "/api/jobs/train", "[]")
-    refused(400, "POST", "/api/jobs/train", "")
+    refused(422, "POST", "/api/jobs/train", "")  # as {}: the configuration is missing
     refused(404, "GET", "/api/jobs/job_20200101_000000__00000000")
     refused(404, "GET", "/api/jobs/..%2f..%2fetc%2fpasswd")
     refused(404, "GET", "/api/jobs/%00")

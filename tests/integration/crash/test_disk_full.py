@@ -1,0 +1,134 @@
+"""A file system without room: nothing half-created, and everything goes on when there is room."""
+
+import os
+import subprocess
+
+import pytest
+from crash_kit import World, eventually
+
+SIZE = 8 << 20
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A world whose workspace and state folder share a small file system."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    if os.geteuid() != 0 or subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(folder)]).returncode != 0:
+        pytest.skip("needs root and the right to mount")
+    made = World(folder)
+    made.effects = tmp_path / "effects"  # what jobs did is counted elsewhere
+    made.effects.touch()
+    made.server.log = tmp_path / "server.log"
+    yield made
+    try:
+        (folder / "ballast").unlink(missing_ok=True)
+        made.close()
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def fill(world):
+    """Not a byte is left."""
+    with open(world.folder / "ballast", "wb", buffering=0) as ballast:
+        for size in (1 << 16, 1 << 12, 1):
+            try:
+                while True:
+                    ballast.write(b"x" * size)
+            except OSError:
+                continue
+
+
+def make_room(world):
+    (world.folder / "ballast").unlink()
+
+
+def refused(world):
+    """Submits until the first refusal; what fits into what is allocated already is accepted."""
+    for _ in range(2000):
+        reply = world.server.post("/api/jobs/command", world.body("quick"))
+        if reply.status != 201:
+            return reply
+        world.accepted[reply.json["job_id"]] = "quick"
+    raise AssertionError("nothing was refused")
+
+
+def test_submitting_without_room(small):
+    world, server = small, small.server.start()
+    for _ in range(3):
+        world.submit("quick")
+    world.settle()
+    server.post("/api/admin/queue/pause")
+    fill(world)
+    reply = refused(world)
+    assert reply.status in (503, 507), (reply.status, reply.text)
+    assert reply.headers["Content-Type"] == "application/problem+json"
+    assert "full" in reply.json["detail"] or "space" in reply.json["detail"], reply.text
+    known = set(world.accepted)
+    assert set(world.jobs()) == known
+    assert server.get("/healthz") == {"status": "ok"}
+    batch = server.post("/api/jobs/batch", {"type": "command", "params": world.body("quick"),
+                                            "matrix": {"label": ["quick"] * 50}})
+    assert batch.status in (503, 507) and set(world.jobs()) == known
+    make_room(world)
+    reply = eventually(lambda: (r := server.post("/api/jobs/command", world.body("quick"))
+                                ).status == 201 and r, what="room for a job")
+    world.accepted[reply.json["job_id"]] = "quick"
+    server.post("/api/admin/queue/resume")
+    world.settle()
+    jobs = world.check()
+    assert set(jobs) == known | {reply.json["job_id"]}
+    server.kill()
+    server.start()
+    world.check()
+
+
+def test_cancelling_and_ending_without_room(small):
+    world, server = small, small.server.start()
+    endless = world.submit("endless")
+    ending = world.submit("long")
+    for job_id in (endless, ending):
+        eventually(lambda: world.starts()[f"{job_id}.1"], what="the start")
+    fill(world)
+    reply = world.server.post(f"/api/jobs/{endless}/cancel")
+    assert reply.status in (202, 503, 507), (reply.status, reply.text)
+    # What matters: the processes go, whether or not it can be written down yet.
+    eventually(lambda: not world.shims(), what="the end of both jobs")
+    assert world.processes(f"RUNYARD_ATTEMPT={endless}") == []
+    make_room(world)
+    assert server.wait(endless)["status"] == "CANCELLED"
+    assert server.wait(ending)["status"] == "SUCCESS"
+    world.check()
+
+
+def test_a_server_killed_without_room(small):
+    world, server = small, small.server.start()
+    endless = world.submit("endless")
+    quick = world.submit("quick", after=[endless])
+    eventually(lambda: world.starts()[f"{endless}.1"], what="the start")
+    fill(world)
+    server.kill()
+    make_room(world)
+    server.start()
+    world.cancel(endless)
+    assert server.wait(endless)["status"] == "CANCELLED"
+    assert server.wait(quick)["end_reason"] == "dependency"
+    world.check()
+
+
+def test_a_job_that_fills_the_disk(small):
+    world, server = small, small.server.start()
+    script = (f"cat /dev/zero > {world.folder}/ballast; echo $RUNYARD_ATTEMPT >> {world.effects}; "
+              "echo '[ERROR] no room'; exit 28")
+    filling = server.submit("command", {"script": script})["job_id"]
+    eventually(lambda: world.starts()[f"{filling}.1"] and not world.shims(),
+               what="the end of its process")
+    assert server.get("/healthz") == {"status": "ok"}
+    make_room(world)
+    job = server.wait(filling)
+    assert (job["status"], job["exit_code"]) == ("FAILED", 28), job
+    assert job["error_message"]
+    world.submit("quick")
+    world.settle()
+    world.check()
