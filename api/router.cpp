@@ -50,6 +50,7 @@ Router::Match Router::find(std::string_view method, std::string_view path) const
     bool fits = true;
     for (std::size_t i = 0; fits && i < decoded.size(); ++i) {
       if (entry.segments[i].starts_with(':')) {
+        fits = !decoded[i].empty();  // `/api/jobs/` is no job
         values[entry.segments[i].substr(1)] = decoded[i];
       } else {
         fits = entry.segments[i] == decoded[i];

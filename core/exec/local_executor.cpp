@@ -78,9 +78,9 @@ AttemptResult to_result(const RunRecord& record, const RunSpec& spec, bool cance
   result.signal = exit.signal;
   result.log_end = static_cast<std::int64_t>(exit.log_end);
   if (exit.exit_code || exit.signal) {
-    result.usage = Usage{static_cast<double>(exit.user_us) / 1e6,
-                         static_cast<double>(exit.system_us) / 1e6,
-                         static_cast<std::int64_t>(exit.max_rss_kb)};
+    result.usage =
+        Usage{static_cast<double>(exit.user_us) / 1e6, static_cast<double>(exit.system_us) / 1e6,
+              static_cast<std::int64_t>(exit.max_rss_kb)};
   }
   switch (exit.reason) {
     case RunEnd::kExited:
@@ -100,8 +100,8 @@ AttemptResult to_result(const RunRecord& record, const RunSpec& spec, bool cance
       break;
     case RunEnd::kLogLimit:
       result.reason = EndReason::kLogLimit;
-      result.message = fmt::format("the log grew above log_max_bytes ({}) and the command was ended",
-                                   spec.log_max_bytes);
+      result.message = fmt::format(
+          "the log grew above log_max_bytes ({}) and the command was ended", spec.log_max_bytes);
       break;
     case RunEnd::kTerminated:
       if (cancelled) {  // tell_shim() had no room for the control file
@@ -139,8 +139,8 @@ struct LocalExecutor::Supervised {
   AttemptSpec wanted;
   RunSpec spec;  // what is in the folder, which may be an earlier server's
   RunControl control;
-  ProcessId shim;              // pid 0: not known
-  bool shim_started = false;   // by this server
+  ProcessId shim;             // pid 0: not known
+  bool shim_started = false;  // by this server
   std::string shim_error;
   asio::posix::stream_descriptor pidfd;
   asio::steady_timer timer;
@@ -268,8 +268,8 @@ void LocalExecutor::start_shim(Supervised& attempt) {
   process::posix::vfork_launcher launcher;
   launcher.env = env.data();
   boost::system::error_code error;
-  auto child = launcher(engine_, error, shim_.string(),
-                        std::vector<std::string>{attempt.folder.string()});
+  auto child =
+      launcher(engine_, error, shim_.string(), std::vector<std::string>{attempt.folder.string()});
   if (error) {
     attempt.shim_error = shim_.string() + ": " + error.message();
     return;
@@ -291,18 +291,18 @@ void LocalExecutor::watch(Supervised& attempt, const ProcessId& shim) {
   const int fd = pidfd_open_checked(shim);
   if (fd < 0) return after(attempt, 0, &LocalExecutor::look);
   attempt.pidfd.assign(fd);
-  attempt.pidfd.async_wait(asio::posix::stream_descriptor::wait_read,
-                           [this, token = attempt.token, pid = shim.pid](
-                               const boost::system::error_code& error) {
-                             if (error) return;
-                             int status = 0;
-                             ::waitpid(pid, &status, WNOHANG);  // ECHILD for an adopted one
-                             const auto found = supervised_.find(token);
-                             if (found == supervised_.end()) return;
-                             boost::system::error_code closed;
-                             found->second->pidfd.close(closed);
-                             look(token);
-                           });
+  attempt.pidfd.async_wait(
+      asio::posix::stream_descriptor::wait_read,
+      [this, token = attempt.token, pid = shim.pid](const boost::system::error_code& error) {
+        if (error) return;
+        int status = 0;
+        ::waitpid(pid, &status, WNOHANG);  // ECHILD for an adopted one
+        const auto found = supervised_.find(token);
+        if (found == supervised_.end()) return;
+        boost::system::error_code closed;
+        found->second->pidfd.close(closed);
+        look(token);
+      });
   if (attempt.control.cancel) tell_shim(attempt);
 }
 

@@ -1,9 +1,9 @@
 #pragma once
 
+#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
-#include <atomic>
 #include <functional>
 #include <future>
 #include <memory>
@@ -32,9 +32,10 @@ namespace runyard {
 /// and those that change something return when the change is on disk.
 ///
 /// Invariants: a job is in `active_` from its commit until its end is decided; its master copy
-/// there is changed by the engine alone. Whatever must outlive a crash is committed before it has an
-/// effect: QUEUED before the client is told, RUNNING before the shim is started, a wish to cancel
-/// before the shim is told. Published states are committed ones, but for the fields that tick.
+/// there is changed by the engine alone. Whatever must outlive a crash is committed before it has
+/// an effect: QUEUED before the client is told, RUNNING before the shim is started, a wish to
+/// cancel before the shim is told. Published states are committed ones, but for the fields that
+/// tick.
 class JobEngine {
  public:
   struct Setup {
@@ -119,7 +120,12 @@ class JobEngine {
   void schedule_housekeeping();
 
   // Recovery.
-  void recover_job(Job job, bool from_record);
+  /// How much is known of the jobs that were active.
+  struct Past {
+    bool from_records = false;  ///< from their records alone: the database is new
+    bool rebooted = false;      ///< the machine went down since
+  };
+  void recover_job(Job job, Past past);
   void import_records(bool database_is_new);
   void take_back(Job job);
   void clean_attempts();

@@ -7,6 +7,7 @@
 
 #include "core/base/ids.h"
 #include "core/base/kill_point.h"
+#include "core/exec/process_tree.h"
 #include "core/exec/run_folder.h"
 #include "core/service/job_engine.h"
 
@@ -17,8 +18,11 @@ Result<> JobEngine::recover() {
   // through them to the end; without it, a crash may have left a database that is half full.
   const auto filled = store_->note("filled");
   if (!filled) return filled.error();
-  const bool from_records = filled->empty();
-  if (from_records) import_records(true);
+  const auto boot = store_->note("boot");
+  if (!boot) return boot.error();
+  const Past past{.from_records = filled->empty(),
+                  .rebooted = !boot->empty() && *boot != boot_id()};
+  if (past.from_records) import_records(true);
 
   const auto counters = store_->counters(setup_.instance);
   if (!counters) return counters.error();
@@ -45,8 +49,9 @@ Result<> JobEngine::recover() {
   // Running ones first: what waits for them finds them in the scheduler.
   std::stable_partition(active->begin(), active->end(),
                         [](const Job& job) { return job.status == JobStatus::kRunning; });
-  for (Job& job : *active) recover_job(std::move(job), from_records);
-  if (from_records) store_->put_note("filled", "1");
+  for (Job& job : *active) recover_job(std::move(job), past);
+  store_->put_note("filled", "1");
+  store_->put_note("boot", boot_id());
 
   // Follow-ups that a crash kept from being submitted.
   const auto follow_ups = store_->notes("follow:");
@@ -71,13 +76,13 @@ Result<> JobEngine::recover() {
 }
 
 /// Puts one QUEUED or RUNNING job of ours back where it was.
-void JobEngine::recover_job(Job job, bool from_record) {
+void JobEngine::recover_job(Job job, Past past) {
   const std::string job_id = job.job_id;
   const auto attempt_folder = [&](int attempt) {
     return setup_.state / "attempts" / fmt::format("{}.{}", job_id, attempt);
   };
   job.revision = job.seq;
-  if (from_record) {
+  if (past.from_records) {
     // The record is up to 250 ms behind: a later attempt may have begun already.
     std::error_code ignored;
     int newest = job.attempt;
@@ -99,12 +104,20 @@ void JobEngine::recover_job(Job job, bool from_record) {
   }
   if (job.status == JobStatus::kQueued) return accept(std::move(job));
 
-  bool unknown = false;
-  if (from_record) {
-    RunFolderError error;
+  std::string lost;  // why nobody can say what became of it: it must not be started again
+  RunFolderError error;
+  if (job.attempts.empty()) {
+    lost = "the record of this job says nothing of its attempts";
+    job.attempts.push_back({});
+    job.attempts.back().started_at = job.started_at.value_or(job.created_at);
+  } else if (past.from_records) {
     const auto spec = read_spec(attempt_folder(job.attempt), &error);
-    unknown = !spec;
     if (spec) job.command = spec->args;
+    if (!spec) lost = "the state folder has nothing of this job any more";
+  } else if (RunRecord record; past.rebooted && read_record(attempt_folder(job.attempt), &record,
+                                                            &error) == RecordState::kAbsent) {
+    // The claim is not flushed: it may have been made, and the command started.
+    lost = "the machine went down when this job had begun";
   }
   Active& active = active_[job_id];
   active.job = std::move(job);
@@ -113,15 +126,10 @@ void JobEngine::recover_job(Job job, bool from_record) {
   if (auto done = scheduler_.restore_running(std::move(request), active.job.gpu_ids); !done) {
     spdlog::error("{}: {}", job_id, done.error().message);
   }
-  if (unknown || active.job.attempts.empty()) {
-    // Without its run folder nobody can say what became of it: it is not started again.
-    if (active.job.attempts.empty()) {
-      active.job.attempts.push_back({});
-      active.job.attempts.back().started_at = active.job.started_at.value_or(active.job.created_at);
-    }
+  if (!lost.empty()) {
     AttemptResult result;
     result.reason = EndReason::kLost;
-    result.message = "the state folder has nothing of this job any more";
+    result.message = std::move(lost);
     result.at = now_ms();
     return conclude(job_id, result);
   }
@@ -130,8 +138,8 @@ void JobEngine::recover_job(Job job, bool from_record) {
   if (active.job.cancel_requested) executor_->cancel(job_id, active.job.attempt);
 }
 
-/// Takes in what is in reports/jobs and not in the database, and mends what is damaged there. With a
-/// new database, before the start; else on a thread of its own, while the server works.
+/// Takes in what is in reports/jobs and not in the database, and mends what is damaged there. With
+/// a new database, before the start; else on a thread of its own, while the server works.
 void JobEngine::import_records(bool database_is_new) {
   std::size_t taken = 0, damaged = 0;
   for_each_record(setup_.records, [&](Record record) {
@@ -191,7 +199,8 @@ void JobEngine::import_records(bool database_is_new) {
     store_->flush([&written](const Result<>&) { written.set_value(); });
     written.get_future().wait();
   }
-  if (taken > 0) spdlog::info("took {} job(s) into the database from {}", taken, setup_.records.string());
+  if (taken > 0)
+    spdlog::info("took {} job(s) into the database from {}", taken, setup_.records.string());
   if (damaged > 0) spdlog::warn("{} damaged record(s) in {}", damaged, setup_.records.string());
 }
 
@@ -203,8 +212,9 @@ void JobEngine::take_back(Job job) {
   if (!is_terminal(job.status)) {
     job.status = JobStatus::kFailed;
     job.end_reason = EndReason::kLost;
-    job.error_message = "its record came back, but this server's database does not know the job; "
-                        "rerun it if it is wanted";
+    job.error_message =
+        "its record came back, but this server's database does not know the job; "
+        "rerun it if it is wanted";
     job.ended_at = now_ms();
     job.gpu_ids.clear();
     job.not_before.reset();

@@ -21,7 +21,6 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kMaxBatch = 1000;
-constexpr TimeMs kKeyLifetimeMs = 24LL * 3600 * 1000;
 
 /// Holds `fd` locked for this process's life, or says who has it.
 Result<> lock(int fd, const std::string& what) {
@@ -319,7 +318,7 @@ Result<JobEdit::Plan> JobService::plan(const JobTypePtr& type, const json::objec
 Result<JobService::Submitted> JobService::submit(std::vector<Submission> submissions,
                                                  std::optional<IdempotencyKey> key) {
   if (key) {
-    auto known = engine_->store().find_key(key->key, now_ms() - kKeyLifetimeMs);
+    auto known = engine_->store().find_key(key->key, now_ms() - JobStore::kKeyLifetimeMs);
     if (!known) return known.error();
     if (*known && (*known)->body_hash != key->body_hash) {
       return make_error(ErrorKind::kInvalid,

@@ -16,7 +16,6 @@ namespace {
 namespace json = boost::json;
 
 constexpr auto kRetryEvery = std::chrono::milliseconds(250);
-constexpr TimeMs kKeyLifetimeMs = 24LL * 3600 * 1000;
 constexpr const char* kInsert =
     "INSERT INTO jobs(job_id, instance, number, seq, created_at, ended_at, status, job_type,"
     " job_group, doc) VALUES(?,?,?,?,?,?,?,?,?,?)";
@@ -105,15 +104,17 @@ Where to_where(const JobFilter& filter) {
   if (!filter.job_type.empty()) where.add(" AND job_type=?", filter.job_type);
   if (!filter.group.empty()) where.add(" AND job_group=?", filter.group);
   if (!filter.text.empty()) {
-    where.add(" AND CASE WHEN json_valid(doc) THEN instr(lower(job_id||char(10)||"
-              "coalesce(doc->>'$.name','')||char(10)||coalesce(doc->>'$.note','')||char(10)||"
-              "coalesce(doc->>'$.params','')),lower(?)) END>0",
-              filter.text);
+    where.add(
+        " AND CASE WHEN json_valid(doc) THEN instr(lower(job_id||char(10)||"
+        "coalesce(doc->>'$.name','')||char(10)||coalesce(doc->>'$.note','')||char(10)||"
+        "coalesce(doc->>'$.params','')),lower(?)) END>0",
+        filter.text);
   }
   if (!filter.before.empty()) {
-    where.add(" AND (created_at,number,job_id)<"
-              "(SELECT created_at,number,job_id FROM jobs WHERE job_id=?)",
-              filter.before);
+    where.add(
+        " AND (created_at,number,job_id)<"
+        "(SELECT created_at,number,job_id FROM jobs WHERE job_id=?)",
+        filter.before);
   }
   return where;
 }
@@ -152,8 +153,9 @@ class JobStore::Writer {
         {&writer->current, "SELECT status, seq FROM jobs WHERE job_id=?"},
         {&writer->remove, "DELETE FROM jobs WHERE job_id=?"},
         {&writer->tombstone, "INSERT OR REPLACE INTO removed(job_id, at) VALUES(?,?)"},
-        {&writer->key, "INSERT OR REPLACE INTO idempotency(key, body_hash, job_ids, at)"
-                       " VALUES(?,?,?,?)"},
+        {&writer->key,
+         "INSERT OR REPLACE INTO idempotency(key, body_hash, job_ids, at)"
+         " VALUES(?,?,?,?)"},
         {&writer->expire_keys, "DELETE FROM idempotency WHERE at<?"},
         {&writer->note, "INSERT OR REPLACE INTO notes(key, value) VALUES(?,?)"},
         {&writer->forget_note, "DELETE FROM notes WHERE key=?"},
@@ -347,10 +349,10 @@ Result<> JobStore::apply(std::vector<Write>& batch) {
         const auto seq = *row ? current.integer(1) : 0;
         current.reset();
         if (!from || seq >= job.seq || (*from != job.status && !is_allowed(*from, job.status))) {
-          write.refused = make_error(
-              ErrorKind::kConflict,
-              fmt::format("job {} cannot go from {} (seq {}) to {} (seq {})", job.job_id,
-                          from ? to_string(*from) : "removed", seq, to_string(job.status), job.seq));
+          write.refused = make_error(ErrorKind::kConflict,
+                                     fmt::format("job {} cannot go from {} (seq {}) to {} (seq {})",
+                                                 job.job_id, from ? to_string(*from) : "removed",
+                                                 seq, to_string(job.status), job.seq));
           return {};
         }
         bind_job(writer_->update, job);
@@ -455,8 +457,7 @@ Result<std::vector<Job>> JobStore::active(std::string_view instance) {
 
 Result<std::vector<Job>> JobStore::written_after(std::string_view instance, std::int64_t seq) {
   return read([&](sqlite::Database& database) -> Result<std::vector<Job>> {
-    auto query =
-        database.prepare("SELECT doc FROM jobs WHERE instance=? AND seq>? ORDER BY seq");
+    auto query = database.prepare("SELECT doc FROM jobs WHERE instance=? AND seq>? ORDER BY seq");
     if (!query) return query.error();
     query->bind(1, instance);
     query->bind(2, seq);
@@ -519,7 +520,8 @@ Result<std::string> JobStore::note(std::string_view key) {
 Result<std::vector<std::pair<std::string, std::string>>> JobStore::notes(std::string_view prefix) {
   using Notes = std::vector<std::pair<std::string, std::string>>;
   return read([&](sqlite::Database& database) -> Result<Notes> {
-    auto query = database.prepare("SELECT key, value FROM notes WHERE substr(key,1,?)=? ORDER BY key");
+    auto query =
+        database.prepare("SELECT key, value FROM notes WHERE substr(key,1,?)=? ORDER BY key");
     if (!query) return query.error();
     query->bind(1, static_cast<std::int64_t>(prefix.size()));
     query->bind(2, prefix);

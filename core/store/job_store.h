@@ -53,6 +53,9 @@ class JobStore {
  public:
   using Done = std::function<void(const Result<>&)>;
 
+  /// How long an Idempotency-Key is remembered.
+  static constexpr TimeMs kKeyLifetimeMs = 24LL * 3600 * 1000;
+
   /// Opens `<state>/jobs.db`, applying the missing migrations. A file that is no database or a
   /// damaged one is moved aside to `jobs.db.damaged-<time>`, never deleted; `created` says that the
   /// database is new and wants to be filled from the records.
@@ -71,7 +74,8 @@ class JobStore {
   /// New jobs, all or none. On kNoSpace and kInternal nothing of it exists.
   void insert(std::vector<JobPtr> jobs, std::optional<IdempotencyKey> key, Done done);
   /// A newer state of a known job. Never fails for good (see the class comment); an update with a
-  /// lower seq than the stored one, or with a forbidden transition, is kConflict and changes nothing.
+  /// lower seq than the stored one, or with a forbidden transition, is kConflict and changes
+  /// nothing.
   void update(JobPtr job, Done done);
   /// A job from a record of `reports/jobs`, as it is, whether it is known or not: the caller has
   /// decided that it is the better one. Fails like insert().

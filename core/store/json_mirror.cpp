@@ -56,9 +56,7 @@ std::string record_text(const Job& job) {
 }
 
 JsonMirror::JsonMirror(std::filesystem::path folder, std::function<void(std::int64_t)> on_flushed)
-    : folder_(std::move(folder)),
-      on_flushed_(std::move(on_flushed)),
-      thread_([this] { run(); }) {}
+    : folder_(std::move(folder)), on_flushed_(std::move(on_flushed)), thread_([this] { run(); }) {}
 
 JsonMirror::~JsonMirror() {
   {
@@ -125,8 +123,7 @@ void JsonMirror::run() {
   }
 }
 
-void for_each_record(const std::filesystem::path& folder,
-                     const std::function<bool(Record)>& each) {
+void for_each_record(const std::filesystem::path& folder, const std::function<bool(Record)>& each) {
   std::error_code error;
   for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end;
        at.increment(error)) {

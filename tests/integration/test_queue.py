@@ -94,6 +94,8 @@ def queue(shared_queue):
     """The server of this module; every test leaves it empty."""
     yield shared_queue
     state = shared_queue.state()
+    for job in state["running"] + state["waiting"]:  # or the next test would wait in vain
+        shared_queue.post(f"/api/jobs/{job['job_id']}/cancel")
     assert state["slots"]["used"] == 0 and state["queued"] == 0 and state["mode"] == "open", state
 
 
@@ -432,9 +434,9 @@ def test_patch(queue):
     queue.running(blocking)
     waiting = queue.submit("exit 1", label="old")
 
-    def patch(job_id, status, **change):
+    def patch(job_id, expected, **change):
         reply = queue.request("PATCH", f"/api/jobs/{job_id}", change)
-        assert reply.status == status, (change, reply.status, reply.text)
+        assert reply.status == expected, (change, reply.status, reply.text)
         return reply.json
 
     job = patch(waiting, 200, params={"script": "echo value=new"}, tags=["a", "b"], note="see\nbelow",

@@ -7,6 +7,7 @@ import os
 import random
 import re
 import signal
+import sqlite3
 import threading
 import time
 
@@ -124,6 +125,28 @@ def test_server_dies_at(shared, step):
     if step == "remove_committed":  # committed, though the client was not told
         gone = set(world.accepted) - set(world.jobs())
         assert len(gone) == 1 and world.accepted.pop(gone.pop()) == "failing"
+    world.check()
+    server.stop()
+
+
+@needs_kill_points
+@pytest.mark.parametrize("step", ["start_committed", "spec_written"])
+def test_the_machine_goes_down_at(shared, step):
+    """Without a claim on the disk nobody knows whether the command was started."""
+    world, server = shared, shared.server
+    server.start({"RUNYARD_KILL_POINT": step})
+    job_id = world.submit("quick")
+    assert server.process.wait(20) == -signal.SIGKILL
+    server.stop()
+    with sqlite3.connect(world.state / "jobs.db") as database:
+        assert database.execute("UPDATE notes SET value='before' WHERE key='boot'").rowcount == 1
+    database.close()
+    server.start()
+    job = server.wait(job_id)
+    assert (job["status"], job["end_reason"]) == ("FAILED", "lost"), job
+    assert "machine went down" in job["error_message"]
+    assert world.starts()[f"{job_id}.1"] == 0
+    world.shims_killed.add(f"{job_id}.1")
     world.check()
     server.stop()
 

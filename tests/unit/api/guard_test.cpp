@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/json.hpp>
+
 namespace runyard {
 namespace {
 
@@ -53,16 +55,83 @@ TEST(Guard, KeepsOtherSitesFromChangingAnything) {
   EXPECT_EQ(check("GET", {{"origin", "http://evil.example"}}), 0);
 }
 
+TEST(Guard, SitesAndOriginsInEveryCombination) {
+  const std::string absent = "(absent)";
+  for (const std::string host : {"127.0.0.1:8000", "localhost:9000", "[::1]:8000", "lab.example"}) {
+    for (const std::string& site :
+         {absent, std::string("same-origin"), std::string("none"), std::string("same-site"),
+          std::string("cross-site"), std::string("nonsense")}) {
+      for (const auto& [origin, is_allowed] :
+           std::map<std::string, bool>{{absent, true},
+                                       {"http://" + host, true},
+                                       {"http://localhost:5173", true},  // configured
+                                       {"HTTP://LOCALHOST:5173", true},
+                                       {"http://localhost:5174", false},
+                                       {"https://" + host, false},  // nothing here speaks TLS
+                                       {"http://evil.example", false},
+                                       {"http://" + host + ".evil.example", false},
+                                       {"null", false}}) {
+        Headers headers = {{"host", host}};
+        if (site != absent) headers["sec-fetch-site"] = site;
+        if (origin != absent) headers["origin"] = origin;
+        // What the browser says about the site decides; else the origin; a page of another site may
+        // call only when its origin is one that is allowed.
+        const bool own = site == "same-origin" || site == "none";
+        const bool expected = site == absent ? is_allowed : own || (origin != absent && is_allowed);
+        for (const char* method : {"POST", "PATCH", "DELETE", "PUT", "OPTIONS"}) {
+          EXPECT_EQ(check(method, headers), expected ? 0 : 403)
+              << method << " " << host << " " << site << " " << origin;
+        }
+        EXPECT_EQ(check("GET", headers), 0);
+      }
+    }
+  }
+}
+
+TEST(Guard, ConfiguredNamesAreComparedWithoutTheirCase) {
+  const Guard guard({"Lab.Example"}, {"http://Dev.Example:5173"});
+  Call call;
+  call.method = "POST";
+  call.headers = {{"host", "lab.example:80"}, {"origin", "http://dev.example:5173"}};
+  EXPECT_FALSE(guard.check(call));
+}
+
+TEST(Guard, TheHostIsLookedAtFirst) {
+  EXPECT_EQ(check("POST", {{"host", "evil.example"}, {"x-forwarded-for", "1"}}, "{}"), 421);
+  EXPECT_EQ(check("POST", {{"origin", "http://evil.example"}}, "{}"), 403);  // before the body
+}
+
+TEST(Guard, ARefusalCitesABoundedValidText) {
+  Call call;
+  call.method = "GET";
+  call.headers = {{"host", "\xff" + std::string(5000, 'x')}};
+  const auto refused = Guard({}, {}).check(call);
+  ASSERT_TRUE(refused);
+  EXPECT_LT(refused->body.size(), 500u);
+  boost::system::error_code error;
+  (void)boost::json::parse(refused->body, error);
+  EXPECT_FALSE(error);
+}
+
 TEST(Guard, RefusesProxies) {
   EXPECT_EQ(check("GET", {{"forwarded", "for=1"}}), 403);
   EXPECT_EQ(check("GET", {{"x-forwarded-for", "1"}}), 403);
   EXPECT_EQ(check("GET", {{"x-forwarded-host", "x"}}), 403);
+  EXPECT_EQ(check("POST", {{"x-forwarded-proto", ""}}), 403);
+  EXPECT_EQ(check("GET", {{"x-forwarded", "1"}, {"via", "1.1 x"}, {"x-real-ip", "1"}}), 0);
 }
 
 TEST(Guard, WantsJson) {
   EXPECT_EQ(check("POST", {}, "{}"), 415);
   EXPECT_EQ(check("POST", {{"content-type", "text/plain"}}, "{}"), 415);
-  EXPECT_EQ(check("POST", {{"content-type", "application/jsonp"}}, "{}"), 415);
+  for (const char* type : {"application/jsonp", "application/problem+json", "text/json", "json",
+                           ";", "multipart/form-data", "application/x-www-form-urlencoded",
+                           "text/plain; application/json"}) {
+    EXPECT_EQ(check("POST", {{"content-type", type}}, "{}"), 415) << type;
+    EXPECT_EQ(check("DELETE", {{"content-type", type}}, "x"), 415) << type;
+    EXPECT_EQ(check("GET", {{"content-type", type}}, "{}"), 0) << type;
+  }
+  EXPECT_EQ(check("POST", {{"content-type", "application/json ; charset=utf-8"}}, "{}"), 0);
   EXPECT_EQ(check("POST", {{"content-type", "application/json; charset=utf-8"}}, "{}"), 0);
   EXPECT_EQ(check("POST", {{"content-type", "Application/JSON"}}, "{}"), 0);
   EXPECT_EQ(check("POST", {}), 0);  // cancel has no body

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <boost/json.hpp>
+#include <set>
 
 namespace runyard {
 namespace {
@@ -34,12 +35,40 @@ TEST(Problem, NamesEveryField) {
   EXPECT_EQ(errors[1].at("message"), "too");
 }
 
+TEST(Problem, IsValidUtf8WhateverItCites) {
+  const Reply reply = problem(421, "the host '\xff\x1b' is unknown", {{"/\xc3", "\xe6\x95"}});
+  boost::system::error_code error;
+  const auto document = boost::json::parse(reply.body, error);
+  ASSERT_FALSE(error);
+  EXPECT_EQ(document.at("detail"), "the host '\xEF\xBF\xBD\x1b' is unknown");
+  for (char c : reply.body) EXPECT_GE(static_cast<unsigned char>(c), 0x20);
+}
+
+TEST(Problem, EveryStatusOfTheContractHasATitle) {
+  std::set<std::string> titles;
+  const int all[] = {400, 401, 403, 404, 405, 409, 413, 414,
+                     415, 416, 421, 422, 429, 500, 503, 507};
+  for (const int status : all) {
+    titles.emplace(boost::json::parse(problem(status, "x").body).at("title").as_string());
+  }
+  EXPECT_EQ(titles.size(), std::size(all));
+}
+
+TEST(Replies, AreJson) {
+  const Reply reply = json_reply({{"a", {1, nullptr}}}, 201);
+  EXPECT_EQ(reply.status, 201);
+  EXPECT_EQ(reply.body, R"({"a":[1,null]})");
+  EXPECT_EQ(reply.content_type, "application/json");
+  EXPECT_EQ(json_text("[]").status, 200);
+}
+
 TEST(ReadObject, TakesObjectsAlone) {
   Call call;
   EXPECT_TRUE(read_object(call)->empty());
   call.body = R"({"a": 1})";
   EXPECT_EQ(read_object(call)->at("a"), 1);
-  for (const char* body : {"{", "[]", "1", "nul", "{} x", "\"text\""}) {
+  for (const char* body : {"{", "[]", "1", "nul", "{} x", "\"text\"", "{\"a\": \"\xff\"}",
+                           "{'a': 1}", "{\"a\": 1,}", "\xEF\xBB\xBF{}"}) {
     call.body = body;
     const auto read = read_object(call);
     ASSERT_FALSE(read) << body;

@@ -47,10 +47,40 @@ TEST(Router, DecodesASegmentOnceAndNeverSplitsIt) {
   EXPECT_EQ(all.find("GET", "/api/jobs/..").path.at("id"), "..");
 }
 
+TEST(Router, AFixedSegmentMayBeEncodedToo) {
+  const Router all = router();
+  EXPECT_EQ(all.find("GET", "/%61pi/jobs/%72ecent").route->path, "/api/jobs/recent");
+  EXPECT_EQ(all.find("GET", "/api/jobs/Recent").route->path, "/api/jobs/:id");
+  EXPECT_EQ(all.find("GET", "/api/jobs/recent%20").route->path, "/api/jobs/:id");
+  EXPECT_EQ(all.find("GET", "/api/jobs/a+b").path.at("id"), "a+b");  // a blank in queries alone
+  EXPECT_EQ(all.find("GET", "/api/jobs/%E6%95%B0").path.at("id"), "数");
+  EXPECT_EQ(all.find("GET", "/api/jobs/%ff").path.at("id"), "\xff");
+  EXPECT_EQ(all.find("GET", "/api/jobs/:id").path.at("id"), ":id");
+}
+
+TEST(Router, MethodsAreExact) {
+  const Router all = router();
+  EXPECT_FALSE(all.find("get", "/api/jobs/recent").route);
+  EXPECT_FALSE(all.find("", "/api/jobs/recent").route);
+  EXPECT_FALSE(all.find("OPTIONS", "/api/jobs/recent").route);
+  // A fixed segment of another method does not hide a placeholder of this one.
+  EXPECT_EQ(all.find("POST", "/api/jobs/recent").route->path, "/api/jobs/:slug");
+  EXPECT_EQ(all.find("PUT", "/api/jobs/recent").allowed, (std::vector<std::string>{"GET", "POST"}));
+  EXPECT_TRUE(all.find("GET", "/api/jobs/recent").allowed.empty());
+}
+
+TEST(Router, IsTheSameAfterAMove) {
+  Router first = router();
+  const Router second = std::move(first);
+  EXPECT_EQ(second.find("GET", "/api/jobs/x/log").route->path, "/api/jobs/:id/log");
+  EXPECT_EQ(second.routes().size(), 4u);
+}
+
 TEST(Router, RefusesOtherPaths) {
   const Router all = router();
-  for (const char* path : {"", "x", "/", "/api/jobs", "/api/jobs/x/", "/api/jobs/x/log/y",
-                           "/api//jobs/x", "/api/jobs/%", "/api/jobs/%4", "/api/jobs/%zz"}) {
+  for (const char* path :
+       {"", "x", "/", "/api/jobs", "/api/jobs/", "/api/jobs//log", "/api/jobs/x/",
+        "/api/jobs/x/log/y", "/api//jobs/x", "/api/jobs/%", "/api/jobs/%4", "/api/jobs/%zz"}) {
     EXPECT_FALSE(all.find("GET", path).route) << path;
   }
 }
@@ -62,10 +92,29 @@ TEST(DecodeQuery, Decodes) {
                        {"a", "1"}, {"b", "x y z"}, {"c", ""}, {"q", "&"}}));
 }
 
+TEST(DecodeQuery, Corners) {
+  const std::pair<const char*, std::map<std::string, std::string>> cases[] = {
+      {"", {}},
+      {"?", {}},
+      {"&&", {}},
+      {"=x&a=", {{"a", ""}}},
+      {"a=b=c", {{"a", "b=c"}}},
+      {"a=%2B%26%3D", {{"a", "+&="}}},
+      {"a=%00", {{"a", std::string(1, '\0')}}},
+      {"%E6%95%B0=%F0%9F%9A%80", {{"数", "🚀"}}},
+      {"a=/?:@", {{"a", "/?:@"}}}};
+  for (const auto& [text, expected] : cases) {
+    std::map<std::string, std::string> query;
+    EXPECT_TRUE(decode_query(text, query)) << text;
+    EXPECT_EQ(query, expected) << text;
+  }
+}
+
 TEST(DecodeQuery, RefusesBadEncoding) {
-  std::map<std::string, std::string> query;
-  EXPECT_FALSE(decode_query("?a=%", query));
-  EXPECT_FALSE(decode_query("?a=%g1", query));
+  for (const char* text : {"?a=%", "?a=%g1", "a=%4", "%=1", "a=b c", "a=数", "a=#", "a=\x01"}) {
+    std::map<std::string, std::string> query;
+    EXPECT_FALSE(decode_query(text, query)) << text;
+  }
 }
 
 }  // namespace

@@ -1,11 +1,13 @@
 #include "core/service/environment.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 namespace runyard {
 namespace {
@@ -90,6 +92,52 @@ TEST_F(Environment, FindsTheInterpreter) {
   EXPECT_TRUE(interpreter("/no/such/python").starts_with("error: there is no Python"));
   EXPECT_EQ(*program_command(module, "", folder_),
             (std::vector<std::string>{(folder_ / ".venv/bin/python").string(), "-m", "scripts.x"}));
+}
+
+TEST_F(Environment, TakesOnlyWhatCanBeRunForAnInterpreter) {
+  const Program module{Program::Kind::kPythonModule, "scripts.x"};
+  fs::create_directories(folder_ / "a/python3");  // a folder
+  fs::create_directories(folder_ / "b");
+  std::ofstream(folder_ / "b/python3") << "not executable";
+  make_executable(folder_ / "c/python3");
+  ::setenv("PATH", fmt::format("::{0}/none:{0}/a:{0}/b:{0}/c", folder_.string()).c_str(), 1);
+  EXPECT_EQ(program_command(module, "", folder_)->front(), (folder_ / "c/python3").string());
+  // A virtual environment that was half made is passed over too; links are followed.
+  fs::create_directories(folder_ / ".venv/bin");
+  std::ofstream(folder_ / ".venv/bin/python") << "not executable";
+  EXPECT_EQ(program_command(module, "", folder_)->front(), (folder_ / "c/python3").string());
+  fs::remove(folder_ / ".venv/bin/python");
+  fs::create_symlink("nowhere", folder_ / ".venv/bin/python");
+  EXPECT_EQ(program_command(module, "", folder_)->front(), (folder_ / "c/python3").string());
+  fs::remove(folder_ / ".venv/bin/python");
+  fs::create_symlink(folder_ / "c/python3", folder_ / ".venv/bin/python");
+  EXPECT_EQ(program_command(module, "", folder_)->front(), (folder_ / ".venv/bin/python").string());
+  // What the configuration names is taken or said to be missing, never replaced.
+  for (const char* python : {"tools/none", "no-such-python", "b/python3", "a/python3"}) {
+    const auto refused = program_command(module, python, folder_);
+    ASSERT_FALSE(refused) << python;
+    EXPECT_EQ(refused.error().kind, ErrorKind::kUnavailable);
+    EXPECT_NE(refused.error().message.find(python), std::string::npos);
+  }
+  fs::remove_all(folder_ / ".venv");
+  ::setenv("PATH", "", 1);
+  EXPECT_FALSE(program_command(module, "", folder_));
+}
+
+TEST_F(Environment, EveryVariableIsThereOnce) {
+  ::setenv("PYTHONUTF8", "0", 1);
+  ::setenv("EMPTY", "", 1);
+  const auto env = job_environment(job(), {{"PATH", "/only"}, {"WITH", "a=b\nc"}}, true);
+  ::unsetenv("PYTHONUTF8");
+  ::unsetenv("EMPTY");
+  EXPECT_EQ(value_of(env, "PATH"), "/only");
+  EXPECT_EQ(value_of(env, "WITH"), "a=b\nc");
+  EXPECT_EQ(value_of(env, "EMPTY"), "");
+  EXPECT_EQ(value_of(env, "PYTHONUTF8"), "1");
+  std::set<std::string> names;
+  for (const auto& entry : env) {
+    EXPECT_TRUE(names.insert(entry.substr(0, entry.find('='))).second) << entry;
+  }
 }
 
 TEST_F(Environment, FindsExecutables) {

@@ -37,6 +37,26 @@ TEST(Templates, NameTheFieldThatIsMissing) {
   EXPECT_NE(filled.error().message.find("other"), std::string::npos);
 }
 
+TEST(Templates, AHintThatIsNoTextIsNotKnown) {
+  const auto params = object(R"({"list": [1, {"a": "x{hint.id}y"}]})");
+  for (const char* hints :
+       {"{}", R"({"id": 5})", R"({"id": null})", R"({"id": {}})", R"({"ID": "x"})"}) {
+    const auto filled = fill_templates(params, object(hints));
+    ASSERT_FALSE(filled) << hints;
+    EXPECT_EQ(filled.error().fields.at(0).pointer, "/list/1/a");
+  }
+  EXPECT_EQ(*fill_templates(params, object(R"({"id": ""})")),
+            object(R"({"list": [1, {"a": "xy"}]})"));
+}
+
+TEST(Templates, OnlyValuesAreFilledAndTheRestIsCopied) {
+  const auto params = object(
+      R"({"{hint.id}": "{hint.id}", "n": [null, true, -1, 2.5, 18446744073709551615, {}, []], "e": ""})");
+  auto expected = params;
+  expected["{hint.id}"] = "数 \"x\"";
+  EXPECT_EQ(*fill_templates(params, {{"id", "数 \"x\""}}), expected);
+}
+
 TEST(Templates, KeepWhatIsNone) {
   const auto params = object(R"({"a": "{hint.open", "b": "{other.x}"})");
   EXPECT_EQ(*fill_templates(params, {}), params);

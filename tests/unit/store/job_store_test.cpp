@@ -121,8 +121,8 @@ TEST_F(JobStoreTest, UpdatesReplaceTheWholeState) {
   ASSERT_TRUE(update(*store_, job));
   EXPECT_EQ(get(1).note, "noted");
   EXPECT_EQ(get(1).status, JobStatus::kRunning);
-  EXPECT_EQ(numbers(store_->list({.status = JobStatus::kRunning}, 10)), Numbers{1});
-  EXPECT_EQ(numbers(store_->list({.group = "g"}, 10)), Numbers{1});
+  EXPECT_EQ(numbers(store_->list(Only().with(JobStatus::kRunning), 10)), Numbers{1});
+  EXPECT_EQ(numbers(store_->list(Only().in("g"), 10)), Numbers{1});
   EXPECT_EQ(store_->counters(kInstance)->seq, 10);
 }
 
@@ -157,7 +157,9 @@ TEST_F(JobStoreTest, ForbiddenTransitionsAreRefused) {
       const bool allowed = from == to || is_allowed(from, to);
       const auto done = update(*store_, job);
       EXPECT_EQ(static_cast<bool>(done), allowed) << to_string(from) << " -> " << to_string(to);
-      if (!allowed) EXPECT_EQ(done.error().kind, ErrorKind::kConflict);
+      if (!allowed) {
+        EXPECT_EQ(done.error().kind, ErrorKind::kConflict);
+      }
       EXPECT_EQ(get(n).status, allowed ? to : from);
     }
   }
@@ -178,7 +180,7 @@ TEST_F(JobStoreTest, ARefusedUpdateDoesNotTouchItsNeighbours) {
   EXPECT_TRUE(answers[0].get());
   EXPECT_FALSE(answers[1].get());
   EXPECT_TRUE(answers[2].get());
-  EXPECT_EQ(numbers(store_->list({.status = JobStatus::kRunning}, 10)), (Numbers{3, 1}));
+  EXPECT_EQ(numbers(store_->list(Only().with(JobStatus::kRunning), 10)), (Numbers{3, 1}));
 }
 
 TEST_F(JobStoreTest, TakesRecordsAsTheyAre) {
@@ -352,9 +354,10 @@ TEST_F(JobStoreTest, ListsTheNewestFirst) {
   EXPECT_EQ(numbers(store_->list({}, 10)), (Numbers{4, 3, 2, 1, 5}));
   EXPECT_EQ(numbers(store_->list({}, 2)), (Numbers{4, 3}));
   EXPECT_EQ(numbers(store_->list({}, 0)), Numbers{});
-  EXPECT_EQ(numbers(store_->list({.before = third.job_id}, 10)), (Numbers{2, 1, 5}));
-  EXPECT_EQ(numbers(store_->list({.before = fifth.job_id}, 10)), Numbers{});
-  EXPECT_EQ(numbers(store_->list({.before = "job_20000101_000000__00000000"}, 10)), Numbers{});
+  EXPECT_EQ(numbers(store_->list(Only().older_than(third.job_id), 10)), (Numbers{2, 1, 5}));
+  EXPECT_EQ(numbers(store_->list(Only().older_than(fifth.job_id), 10)), Numbers{});
+  EXPECT_EQ(numbers(store_->list(Only().older_than("job_20000101_000000__00000000"), 10)),
+            Numbers{});
 }
 
 TEST_F(JobStoreTest, PagesHaveEveryJobOnce) {
@@ -396,13 +399,13 @@ TEST_F(JobStoreTest, Filters) {
     EXPECT_EQ(numbers(store_->list(filter, 100)), expected);
     EXPECT_EQ(*store_->count(filter), static_cast<std::int64_t>(expected.size()));
   };
-  check({.status = JobStatus::kSuccess}, {12, 10, 8, 6, 4, 2});
-  check({.status = JobStatus::kRunning}, {});
-  check({.job_type = "backtest"}, {12, 9, 6, 3});
-  check({.group = "night"}, {12, 8, 4});
-  check({.status = JobStatus::kSuccess, .job_type = "train", .group = "night"}, {8, 4});
-  check({.status = JobStatus::kSuccess, .before = numbered(8).job_id}, {6, 4, 2});
-  check({.job_type = "train' OR 1=1 --"}, {});
+  check(Only().with(JobStatus::kSuccess), {12, 10, 8, 6, 4, 2});
+  check(Only().with(JobStatus::kRunning), {});
+  check(Only().of_type("backtest"), {12, 9, 6, 3});
+  check(Only().in("night"), {12, 8, 4});
+  check(Only().with(JobStatus::kSuccess).of_type("train").in("night"), {8, 4});
+  check(Only().with(JobStatus::kSuccess).older_than(numbered(8).job_id), {6, 4, 2});
+  check(Only().of_type("train' OR 1=1 --"), {});
   check({}, {12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1});
 }
 
@@ -414,8 +417,8 @@ TEST_F(JobStoreTest, TextIsLookedForInTheIdTheNameTheNoteAndTheInputs) {
   third.params = {{"overrides", {"label.Horizon_days=40", "数据=100%_x"}}, {"ticker", "NVDA"}};
   ASSERT_TRUE(insert(*store_, {share(first), share(second), share(third)}));
   const auto find = [&](const std::string& text) {
-    const auto found = numbers(store_->list({.text = text}, 10));
-    EXPECT_EQ(*store_->count({.text = text}), static_cast<std::int64_t>(found.size()));
+    const auto found = numbers(store_->list(Only().saying(text), 10));
+    EXPECT_EQ(*store_->count(Only().saying(text)), static_cast<std::int64_t>(found.size()));
     return found;
   };
   EXPECT_EQ(find("__00001111"), Numbers{0x1111});
@@ -581,7 +584,7 @@ TEST_F(JobStoreTest, ADamagedDocumentOfAnEndedJobIsLeftOut) {
       *store_, {share(numbered(1, JobStatus::kSuccess)), share(numbered(2, JobStatus::kSuccess))}));
   execute("UPDATE jobs SET doc='{\"job_id\"' WHERE number=1");
   EXPECT_EQ(numbers(store_->list({}, 10)), Numbers{2});
-  EXPECT_EQ(numbers(store_->list({.text = "base.yaml"}, 10)), Numbers{2});
+  EXPECT_EQ(numbers(store_->list(Only().saying("base.yaml"), 10)), Numbers{2});
   EXPECT_FALSE(has(1));
   reopen();
   EXPECT_FALSE(created_);

@@ -198,9 +198,9 @@ TEST_F(JsonMirrorTest, AReaderNeverSeesAPart) {
   for (int i = 0; i < 200; ++i) {
     for_each_record(folder_.path(), [&](Record record) {
       EXPECT_TRUE(record.job) << record.job.error().message;
-      if (record.job)
-        EXPECT_TRUE(record.job->tags.size() == 2000 || record.job->tags.size() == 500);
-      return static_cast<bool>(record.job);
+      if (!record.job) return false;
+      EXPECT_TRUE(record.job->tags.size() == 2000 || record.job->tags.size() == 500);
+      return true;
     });
   }
   stop = true;

@@ -106,7 +106,7 @@ TEST_P(Fixtures, OpensWithTheJobsInIt) {
   EXPECT_EQ(numbers(store.active(instance)), (Numbers{4, 5}));
   EXPECT_EQ(store.counters(instance)->number, 5);
   EXPECT_EQ(store.counters(instance)->seq, 42);
-  EXPECT_EQ(*store.count({.group = "nightly"}), 1);
+  EXPECT_EQ(*store.count(Only().in("nightly")), 1);
   EXPECT_TRUE(*store.is_removed("job_20260301_080000__0000dead"));
   EXPECT_EQ(*store.note("paused"), "1");
   const auto key = store.find_key("retry-1", 0);

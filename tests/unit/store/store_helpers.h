@@ -33,6 +33,15 @@ inline Job numbered(int n, JobStatus status = JobStatus::kQueued) {
 
 inline JobPtr share(Job job) { return std::make_shared<const Job>(std::move(job)); }
 
+/// A filter in steps.
+struct Only : JobFilter {
+  Only& with(JobStatus value) { return status = value, *this; }
+  Only& of_type(std::string value) { return job_type = std::move(value), *this; }
+  Only& in(std::string value) { return group = std::move(value), *this; }
+  Only& saying(std::string value) { return text = std::move(value), *this; }
+  Only& older_than(std::string job_id) { return before = std::move(job_id), *this; }
+};
+
 /// Waits for what a write answers; fails the test when nothing comes.
 inline Result<> wait_for(const std::function<void(JobStore::Done)>& start) {
   auto promise = std::make_shared<std::promise<Result<>>>();

@@ -1,0 +1,206 @@
+// From running to ended: the second half of a job's life in the engine.
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <boost/json.hpp>
+
+#include "core/base/kill_point.h"
+#include "core/log/log_page.h"
+#include "core/service/job_engine.h"
+#include "core/service/templates.h"
+
+namespace runyard {
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr std::int64_t kMaxBackoffSec = 300;
+constexpr std::int64_t kErrorTail = 64 * 1024;
+
+}  // namespace
+
+void JobEngine::on_ended(const std::string& job_id, int attempt, const AttemptResult& result) {
+  Active* active = find(job_id);
+  if (!active || active->job.attempt != attempt) return;
+  if (!active->follower) return conclude(job_id, result);
+  active->follower->finish([this, job_id, result] { conclude(job_id, result); });
+}
+
+bool JobEngine::wants_retry(const Job& job, const AttemptResult& result) const {
+  if (job.cancel_requested || job.attempt > job.options.max_retries) return false;
+  switch (result.reason) {
+    case EndReason::kExitCode:
+    case EndReason::kSignal:
+    case EndReason::kTimeout:
+    case EndReason::kSpawnError:
+      return true;
+    case EndReason::kLost:
+      return job.options.retry_lost;
+    default:
+      return false;
+  }
+}
+
+std::string JobEngine::failure_message(const Active& active, const AttemptResult& result) const {
+  if (result.reason != EndReason::kExitCode && result.reason != EndReason::kSignal) {
+    return result.message;
+  }
+  std::string from_log;
+  if (active.follower && active.follower->fd() >= 0) {
+    const std::int64_t begin = active.job.attempts.back().log_start;
+    const std::int64_t size = active.follower->offset();
+    if (auto tail = read_log_tail(active.follower->fd(), std::min(kErrorTail, size - begin))) {
+      std::string_view text = *tail;
+      if (text.starts_with("$ ")) text.remove_prefix(std::min(text.find('\n'), text.size()));
+      from_log = error_message_from(text);
+    }
+  }
+  if (result.reason == EndReason::kSignal) {
+    return result.message + (from_log.empty() ? "" : "; its log ends with: " + from_log);
+  }
+  if (!from_log.empty()) return from_log;
+  return fmt::format("the command ended with exit code {} and printed nothing",
+                     result.exit_code.value_or(-1));
+}
+
+void JobEngine::conclude(const std::string& job_id, const AttemptResult& result) {
+  Active* active = find(job_id);
+  if (!active) return;
+  Job& job = active->job;
+  Attempt& attempt = job.attempts.back();
+  if (result.started_at) {
+    attempt.started_at = *result.started_at;
+    if (job.attempts.size() == 1) job.started_at = *result.started_at;
+  }
+  if (result.log_start) attempt.log_start = *result.log_start;
+  attempt.log_end = result.log_end;
+  attempt.ended_at = std::max(result.at, attempt.started_at);
+  attempt.exit_code = result.exit_code;
+  attempt.signal = result.signal;
+  attempt.end_reason = result.reason;
+  job.exit_code = result.exit_code;
+  job.signal = result.signal;
+  if (result.usage) job.usage = result.usage;
+  if (active->follower) {
+    const LogScanner& scanner = active->follower->scanner();
+    job.artifacts_hint = scanner.artifacts();
+    job.links = scanner.links();
+    job.progress = scanner.progress();
+    if (job.progress) job.progress->eta_sec.reset();
+    job.log_size = job.scan_offset = active->follower->offset();
+    if (result.reason == EndReason::kNone) job.warnings = scanner.missing();
+  }
+  std::string message = result.reason == EndReason::kNone ? "" : failure_message(*active, result);
+  if (active->follower) active->follower->stop();
+  active->follower.reset();
+  job.gpu_ids.clear();
+
+  if (wants_retry(job, result)) {
+    const std::int64_t backoff =
+        std::min(kMaxBackoffSec, setup_.config.retry_backoff_sec << std::min(job.attempt - 1, 16));
+    job.transition(JobStatus::kQueued);
+    job.end_reason = result.reason;
+    job.error_message = std::move(message);
+    job.not_before = now_ms() + backoff * 1000;
+    scheduler_.requeue(job_id, job.not_before);
+    const int ended = job.attempt;
+    commit(*active, [this, job_id, ended] {
+      kill_point("retry_committed");
+      executor_->clean_up(job_id, ended);
+    });
+    waiting_changed_ = true;
+    return request_pass();
+  }
+
+  const bool success = result.reason == EndReason::kNone;
+  const JobStatus status = success                                  ? JobStatus::kSuccess
+                           : result.reason == EndReason::kCancelled ? JobStatus::kCancelled
+                                                                    : JobStatus::kFailed;
+  const auto dropped = scheduler_.ended(job_id, success);
+  end(*active, status, result.reason, std::move(message));
+  drop(dropped);
+  request_pass();
+}
+
+/// The last change of a job; it is not active any more afterwards.
+void JobEngine::end(Active& active, JobStatus status, EndReason reason, std::string message) {
+  Job& job = active.job;
+  job.ended_at = job.status == JobStatus::kRunning ? *job.attempts.back().ended_at : now_ms();
+  job.transition(status);
+  job.end_reason = reason;
+  job.error_message = std::move(message);
+  job.waiting_for.clear();
+  job.not_before.reset();
+  const std::string job_id = job.job_id;
+  const bool success = status == JobStatus::kSuccess;
+  const bool follows = success && !job.dry_run && !active.type->on_success.empty();
+  if (success) just_succeeded_[job_id] = job.artifacts_hint;
+  if (follows) store_->put_note("follow:" + job_id, job.job_type);
+  auto copy = std::make_shared<const Job>(job);
+  commit(active, [this, copy, type = active.type, follows] {
+    kill_point("end_committed");
+    just_succeeded_.erase(copy->job_id);
+    for (const Attempt& attempt : copy->attempts) {
+      executor_->clean_up(copy->job_id, attempt.attempt);
+    }
+    if (follows) follow_up(*copy, type);
+  });
+  active_.erase(job_id);
+  waiting_changed_ = true;
+}
+
+/// Jobs that can never run, each after the one it waited for.
+void JobEngine::drop(const std::vector<Scheduler::Dropped>& dropped) {
+  for (const auto& [job_id, dependency] : dropped) {
+    if (Active* active = find(job_id)) {
+      end(*active, JobStatus::kFailed, EndReason::kDependency,
+          fmt::format("{} did not succeed, and this job was to run after it", dependency));
+    }
+  }
+}
+
+/// Submits what the type names in `on_success`. The note `follow:<id>` stands until it is done, so
+/// that a crash between the two does not lose it; the key keeps it from being done twice.
+void JobEngine::follow_up(const Job& job, const JobTypePtr& type) {
+  asio::post(worker_, [this, job, type] {
+    std::vector<Job> jobs;
+    for (const FollowUp& next : type->on_success) {
+      const JobTypePtr next_type = setup_.find_type(next.type);
+      if (!next_type) continue;  // a follow-up is for those who have that plugin
+      auto params = fill_templates(next.params, job.artifacts_hint);
+      auto plan = params ? setup_.plan(next_type, *params) : Result<JobEdit::Plan>(params.error());
+      if (!plan) {
+        spdlog::warn("{}: its follow-up {} was not submitted: {}", job.job_id, next.type,
+                     plan.error().message);
+        continue;
+      }
+      Job follower;
+      follower.job_type = next_type->type;
+      follower.plugin_version = next_type->version;
+      follower.params = plan->params;
+      follower.command = plan->command;
+      follower.dry_run = plan->dry_run;
+      follower.cwd = job.cwd;
+      follower.options = next_type->defaults;
+      follower.options.group = job.options.group;
+      follower.note = "after " + job.job_id;
+      jobs.push_back(std::move(follower));
+    }
+    asio::post(io_, [this, job_id = job.job_id, jobs = std::move(jobs)]() mutable {
+      const auto forget = [this, job_id] { store_->put_note("follow:" + job_id, ""); };
+      if (jobs.empty()) return forget();
+      kill_point("follow_up_planned");
+      insert(std::move(jobs), IdempotencyKey{"follow:" + job_id, job_id},
+             [job_id, forget](const Result<std::vector<std::string>>& ids) {
+               kill_point("follow_up_committed");
+               if (ids) return forget();
+               spdlog::warn("{}: its follow-up waits for the next start of the server: {}", job_id,
+                            ids.error().message);
+             });
+    });
+  });
+}
+
+}  // namespace runyard
