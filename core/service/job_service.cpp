@@ -9,6 +9,8 @@
 
 #include <boost/json.hpp>
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 #include "core/base/ids.h"
 #include "core/service/environment.h"
@@ -21,11 +23,18 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kMaxBatch = 1000;
+constexpr int kLockAttempts = 20;
+constexpr auto kLockPause = std::chrono::milliseconds(100);
 
 /// Holds `fd` locked for this process's life, or says who has it.
 Result<> lock(int fd, const std::string& what) {
-  if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return {};
-  if (errno != EWOULDBLOCK) return errno_error(errno, "cannot lock " + what);
+  // A child of a server that was killed this instant shares its locks until it executes its
+  // program.
+  for (int attempt = 0; attempt < kLockAttempts; ++attempt) {
+    if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return {};
+    if (errno != EWOULDBLOCK) return errno_error(errno, "cannot lock " + what);
+    std::this_thread::sleep_for(kLockPause);
+  }
   char owner[32] = {};
   const bool named = ::pread(fd, owner, sizeof owner - 1, 0) > 0;
   return make_error(ErrorKind::kConflict,
