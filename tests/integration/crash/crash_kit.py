@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import sqlite3
 import sys
 
@@ -216,7 +217,13 @@ class World:
     def instance(self):
         return (self.state / "instance").read_text().strip()
 
-    def close(self):
-        """Stops the server and leaves nothing behind."""
+    def clear(self):
+        """Stops the server, and what a failed test has left."""
         self.server.stop()
+        for pid in self.shims():
+            os.kill(pid, signal.SIGTERM)
+
+    def close(self):
+        """The same, and nothing was left: also no child of a server that was killed."""
+        self.clear()
         eventually(lambda: self.processes(self.mark) == [], what="the end of the server's children")

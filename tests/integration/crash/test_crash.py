@@ -28,7 +28,7 @@ needs_kill_points = pytest.mark.skipif(not has_kill_points(),
 def world(tmp_path):
     made = World(tmp_path)
     yield made
-    made.server.stop()
+    made.clear()
 
 
 def test_rounds(world):

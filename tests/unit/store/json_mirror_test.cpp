@@ -106,11 +106,15 @@ TEST_F(JsonMirrorTest, WritesTheRecord) {
 }
 
 TEST_F(JsonMirrorTest, IsAtMostAQuarterOfASecondBehind) {
-  const auto begin = std::chrono::steady_clock::now();
-  mirror_->touch(state(1, 1));
-  ASSERT_TRUE(flushed_.wait_for(1));
-  // Nothing keeps a busy machine from being slow: the bound of the design, and generous room.
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(2));
+  // The best of some tries, because a busy machine may be slow at any of them.
+  auto best = std::chrono::steady_clock::duration::max();
+  for (int seq = 1; seq <= 20 && best >= std::chrono::milliseconds(250); ++seq) {
+    const auto begin = std::chrono::steady_clock::now();
+    mirror_->touch(state(1, seq));
+    ASSERT_TRUE(flushed_.wait_for(seq));
+    best = std::min(best, std::chrono::steady_clock::now() - begin);
+  }
+  EXPECT_LT(best, std::chrono::milliseconds(250));
 }
 
 TEST_F(JsonMirrorTest, ManyChangesOfAJobAreOneWrite) {

@@ -79,7 +79,7 @@ TEST(Schema, ANewerDatabaseIsRefusedUntouched) {
   }
 }
 
-/// One text file for each schema that was ever released (docs/formats.md).
+/// One text file for each schema that was ever released (core/store/schema.cpp).
 class Fixtures : public ::testing::TestWithParam<int> {};
 
 TEST_P(Fixtures, OpensWithTheJobsInIt) {
