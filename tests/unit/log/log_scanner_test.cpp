@@ -361,6 +361,8 @@ TEST(ProgressScan, TheEstimateIsWhatTheRestTakesAtTheSamePace) {
   EXPECT_EQ(scanner->progress()->eta_sec, std::nullopt);
   scanner->feed("25/50\n", 1'040'000);
   EXPECT_DOUBLE_EQ(*scanner->progress()->eta_sec, 10);
+  scanner->feed("5/50\n", 1'050'000);
+  EXPECT_EQ(scanner->progress()->eta_sec, std::nullopt);
 }
 
 TEST(ProgressScan, AfterARestartTheEstimateBeginsAnew) {

@@ -120,8 +120,14 @@ TEST_F(Environment, TakesOnlyWhatCanBeRunForAnInterpreter) {
     EXPECT_NE(refused.error().message.find(python), std::string::npos);
   }
   fs::remove_all(folder_ / ".venv");
-  ::setenv("PATH", "", 1);
-  EXPECT_FALSE(program_command(module, "", folder_));
+  // Relative entries of PATH would mean another program in each folder.
+  const fs::path before = fs::current_path();
+  fs::current_path(folder_ / "c");
+  for (const char* path : {"", ":", ".", "../c"}) {
+    ::setenv("PATH", path, 1);
+    EXPECT_FALSE(program_command(module, "", folder_)) << path;
+  }
+  fs::current_path(before);
 }
 
 TEST_F(Environment, EveryVariableIsThereOnce) {
