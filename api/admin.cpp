@@ -31,19 +31,21 @@ std::vector<Route> admin_routes(JobService& service) {
   };
   return {
       {"GET", "/api/admin/plugins", Role::kViewer, "Every library seen, with its state",
-       [&service](const Call&) { return plugins(service); }},
+       [&service](const Call&) { return plugins(service); }, answers("PluginInfo[]")},
       {"POST", "/api/admin/plugins/rescan", Role::kAdmin, "Look at the plugin folders again",
        [&service](const Call&) {
          const auto done = service.rescan_plugins();
          return done ? plugins(service) : problem(done.error());
-       }},
+       },
+       answers("PluginInfo[]").fails({503, 507})},
       {"GET", "/api/admin/queue", Role::kViewer, "Slots, GPUs, what runs, what waits and why",
-       [&service](const Call&) { return answer(service.queue()); }},
+       [&service](const Call&) { return answer(service.queue()); }, answers("Queue")},
       {"POST", "/api/admin/queue/pause", Role::kAdmin, "Start no more jobs",
-       set_mode(Mode::kPaused)},
-      {"POST", "/api/admin/queue/resume", Role::kAdmin, "Start jobs again", set_mode(Mode::kOpen)},
+       set_mode(Mode::kPaused), answers("Queue").fails({507})},
+      {"POST", "/api/admin/queue/resume", Role::kAdmin, "Start jobs again", set_mode(Mode::kOpen),
+       answers("Queue").fails({507})},
       {"POST", "/api/admin/queue/drain", Role::kAdmin, "Accept and start no more jobs",
-       set_mode(Mode::kDraining)},
+       set_mode(Mode::kDraining), answers("Queue").fails({507})},
   };
 }
 

@@ -10,11 +10,13 @@ std::vector<Route> health_routes(JobService&) {
       {"GET", "/healthz", Role::kPublic, "200 while the server answers",
        [](const Call&) {
          return json_reply({{"status", "ok"}});
-       }},
+       },
+       answers("Health")},
       {"GET", "/api/version", Role::kViewer, "The server's version",
        [](const Call&) {
          return json_reply({{"version", kVersion}});
-       }},
+       },
+       answers("Version")},
   };
 }
 

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "api/route_doc.h"
 #include "core/base/files.h"
 #include "core/base/result.h"
 
@@ -50,6 +51,7 @@ struct Route {
   Role role;
   std::string summary;
   std::function<Reply(const Call&)> handler;
+  RouteDoc doc = {};  ///< the rest of what the OpenAPI document says
 };
 
 Reply json_reply(const boost::json::value& document, int status = 200);

@@ -34,13 +34,15 @@ std::vector<Route> job_type_routes(JobService& service) {
          json::array all;
          for (const auto& type : service.job_types()) all.push_back(to_document(*type));
          return json_reply(all);
-       }},
+       },
+       answers("JobType[]")},
       {"GET", "/api/job-types/:slug", Role::kViewer, "One job type",
        [&service](const Call& call) {
          const auto type = service.find_slug(call.path.at("slug"));
          return type ? json_reply(to_document(*type))
                      : problem(404, "there is no job type '" + call.path.at("slug") + "'");
-       }},
+       },
+       answers("JobType")},
   };
 }
 

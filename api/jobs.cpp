@@ -14,6 +14,8 @@ namespace json = boost::json;
 constexpr std::size_t kMaxKey = 255;
 constexpr std::size_t kMaxTags = 50;
 constexpr std::size_t kMaxNote = 4000;
+constexpr const char* kPlainText = "text/plain; charset=utf-8";
+const std::vector<std::string> kStatuses = {"QUEUED", "RUNNING", "SUCCESS", "FAILED", "CANCELLED"};
 
 /// FNV-1a over what makes a request: it only tells an honest repeat from a mistaken one.
 std::string body_hash(const Call& call, const std::string& route) {
@@ -261,7 +263,7 @@ Reply log(JobService& service, const Call& call) {
                        {"log_path", known->job->log_path()}});
   }
   Reply reply;
-  reply.content_type = "text/plain; charset=utf-8";
+  reply.content_type = kPlainText;
   if (absent) return reply;
   struct stat info {};
   if (::fstat(fd->get(), &info) != 0) return problem(errno_error(errno, "the log cannot be read"));
@@ -337,17 +339,33 @@ std::vector<Route> job_routes(JobService& service) {
   const auto bind = [&service](Reply (*handler)(JobService&, const Call&)) {
     return [&service, handler](const Call& call) { return handler(service, call); };
   };
+  const auto submitting = [](const char* schema) {
+    return answers(schema, 201)
+        .answers(schema)
+        .header("Idempotency-Key")
+        .fails({409, 429, 503, 507});
+  };
   return {
-      {"GET", "/api/jobs/recent", Role::kViewer, "Jobs, newest first", bind(recent)},
+      {"GET", "/api/jobs/recent", Role::kViewer, "Jobs, newest first", bind(recent),
+       answers("Job[]")
+           .query(query_integer("limit", 1, 500, 50))
+           .query(query_choice("status", kStatuses))
+           .query(query_text("job_type"))
+           .query(query_text("group"))
+           .query(query_text("q", "A text in the id, the name, the note or the inputs"))
+           .query(query_text("before", "A job id: only older ones"))},
       {"POST", "/api/jobs/batch", Role::kOperator, "Submit every combination of a matrix",
-       bind(batch)},
-      {"POST", "/api/jobs/:slug", Role::kOperator, "Submit a job of a type", bind(submit)},
+       bind(batch), submitting("Job[]").takes("Batch")},
+      {"POST", "/api/jobs/:slug", Role::kOperator, "Submit a job", bind(submit),
+       submitting("Job").of_each_job_type()},
       {"GET", "/api/jobs/:id", Role::kViewer, "One job",
        [&service](const Call& call) {
          const auto view = service.find(call.path.at("id"));
          return view ? json_text(view->document()) : problem(view.error());
-       }},
-      {"PATCH", "/api/jobs/:id", Role::kOperator, "Change a job", bind(change)},
+       },
+       answers("Job")},
+      {"PATCH", "/api/jobs/:id", Role::kOperator, "Change a job", bind(change),
+       answers("Job").takes("JobChange").fails({409, 503, 507})},
       {"DELETE", "/api/jobs/:id", Role::kOperator, "Remove an ended job, its log and its record",
        [&service](const Call& call) {
          const auto done = service.remove(call.path.at("id"));
@@ -355,10 +373,21 @@ std::vector<Route> job_routes(JobService& service) {
          Reply reply;
          reply.status = 204;
          return reply;
-       }},
-      {"GET", "/api/jobs/:id/log", Role::kViewer, "The log of a job, whole or a part", bind(log)},
-      {"POST", "/api/jobs/:id/cancel", Role::kOperator, "Cancel a job", bind(cancel)},
-      {"POST", "/api/jobs/:id/rerun", Role::kOperator, "Submit a job's inputs again", bind(rerun)},
+       },
+       answers("", 204).fails({409, 507})},
+      {"GET", "/api/jobs/:id/log", Role::kViewer, "The log of a job, whole or a part", bind(log),
+       answers("", 200, kPlainText)
+           .answers("", 206, kPlainText)
+           .answers("LogPage")
+           .header("Range")
+           .query(query_integer("offset", 0, INT64_MAX, 0, "The part from here, as a document"))
+           .query(query_integer("tail", 0, INT64_MAX, kDefaultLogTail,
+                                "The last bytes, as a document"))
+           .fails({416})},
+      {"POST", "/api/jobs/:id/cancel", Role::kOperator, "Cancel a job", bind(cancel),
+       answers("Job", 202).fails({409, 507})},
+      {"POST", "/api/jobs/:id/rerun", Role::kOperator, "Submit a job's inputs again", bind(rerun),
+       submitting("Job").takes("Rerun")},
   };
 }
 
