@@ -21,4 +21,7 @@ int run_pause(const Args& args);
 int run_resume(const Args& args);
 int run_drain(const Args& args);
 
+// Those that look at a set-up; they need no server.
+int run_config(const Args& args);
+
 }  // namespace runyard::cli

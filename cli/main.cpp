@@ -40,6 +40,7 @@ constexpr Entry kCommands[] = {
     {"resume", "Accept and start jobs again", run_resume},
     {"drain", "Accept no more jobs; what runs goes on", run_drain},
     {"plugins", "List the plugin libraries", run_plugins},
+    {"config", "Check the configuration, show the settings in use", run_config},
     {"plugin-host", "", run_host},
 };
 
@@ -53,6 +54,7 @@ constexpr std::string_view kFooter =
     "  RUNYARD_SERVER  address of the server, when --server is not given\n"
     "                  [default: http://127.0.0.1:8000]\n"
     "  RUNYARD_TOKEN   token for a server that asks for one\n"
+    "  RUNYARD_<SECTION>__<KEY>  a setting of the server, e.g. RUNYARD_SERVER__PORT=9000\n"
     "  NO_COLOR        no colours\n"
     "\n"
     "Exit codes:\n"

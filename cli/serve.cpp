@@ -11,73 +11,25 @@
 
 #include "api/http_server.h"
 #include "api/routes.h"
+#include "cli/server_options.h"
 #include "core/base/version.h"
 #include "core/service/job_service.h"
 
 namespace runyard::cli {
 namespace {
 
-struct ServeOptions {
-  std::string workspace = ".";
-  std::string config;
-  std::string host, state_dir;
-  std::optional<std::uint16_t> port;
-  std::optional<int> slots;
-  std::vector<std::string> plugin_dirs;
-};
-
-/// The folder of this program's file; what is installed beside it is found from there.
-std::filesystem::path program_folder() {
-  std::error_code error;
-  return std::filesystem::read_symlink("/proc/self/exe", error).parent_path();
-}
-
-std::filesystem::path default_plugin_dir() {
-  const auto prefix = program_folder().parent_path();
-  for (const char* relative : {"plugins", "lib/runyard/plugins"}) {
-    std::error_code ignored;
-    if (std::filesystem::is_directory(prefix / relative, ignored)) return prefix / relative;
-  }
-  return prefix / "plugins";
-}
-
-Result<Config> configure(const ServeOptions& options) {
-  Config config;
-  config.workspace = options.workspace;
-  std::filesystem::path file = options.config;
-  std::error_code ignored;
-  if (file.empty()) {
-    file = config.workspace / "configs/runyard.yaml";
-    if (!std::filesystem::exists(file, ignored)) file.clear();
-  }
-  if (!file.empty()) {
-    auto loaded = load_config(file, std::move(config));
-    if (!loaded) return loaded.error();
-    config = std::move(*loaded);
-  }
-  // Paths of the configuration are of the workspace, those of the command line of the caller.
-  const auto workspace = std::filesystem::absolute(options.workspace, ignored);
-  const auto resolve = [&](std::filesystem::path& path) {
-    if (!path.empty() && path.is_relative()) path = workspace / path;
-  };
-  resolve(config.state_dir);
-  for (auto& path : config.roots) resolve(path);
-  for (auto& path : config.plugin_dirs) resolve(path);
-
-  if (!options.host.empty()) config.host = options.host;
-  if (options.port) config.port = *options.port;
-  if (options.slots) config.slots = *options.slots;
-  if (!options.state_dir.empty()) config.state_dir = options.state_dir;
-  if (!options.plugin_dirs.empty()) {
-    config.plugin_dirs.assign(options.plugin_dirs.begin(), options.plugin_dirs.end());
-  }
-  if (config.plugin_dirs.empty()) config.plugin_dirs.push_back(default_plugin_dir());
-  if (!is_loopback(config.host)) {
+/// The configuration as it may be served.
+Result<Config> configure(const ServerOptions& options) {
+  const Settings settings = options.read();
+  for (const auto& warning : settings.warnings()) spdlog::warn("{}", warning);
+  auto config = settings.config();
+  if (!config) return config.error();
+  if (!is_loopback(config->host)) {
     return make_error(ErrorKind::kInvalid,
                       fmt::format("listening on {} would let everyone on the network run commands "
                                   "here. Listen on 127.0.0.1 and forward the port: "
                                   "ssh -L {}:127.0.0.1:{} THIS-MACHINE",
-                                  config.host, config.port, config.port));
+                                  config->host, config->port, config->port));
   }
   return config;
 }
@@ -85,23 +37,10 @@ Result<Config> configure(const ServeOptions& options) {
 }  // namespace
 
 int run_serve(const Args& args) {
-  ServeOptions options;
+  ServerOptions options;
   CLI::App app("Run the server on a workspace", "runyard serve");
-  app.add_option("--workspace", options.workspace, "The repository to serve")
-      ->type_name("DIR")
-      ->capture_default_str();
-  app.add_option("--host", options.host, "Address to listen on [default: 127.0.0.1]");
-  app.add_option("--port", options.port, "Port to listen on, 0 for any free one [default: 8000]");
-  app.add_option("--config", options.config,
-                 "Configuration [default: configs/runyard.yaml of the workspace, if there is one]")
-      ->type_name("FILE");
-  app.add_option("--plugin-dir", options.plugin_dirs, "Folder of plugins; may be repeated")
-      ->type_name("DIR");
-  app.add_option("--state-dir", options.state_dir,
-                 "Database and run folders, on a local disk [default: .runyard of the workspace]")
-      ->type_name("DIR");
-  app.add_option("--slots", options.slots, "Jobs that run at once [default: half of the cores]")
-      ->check(CLI::Range(1, 100'000));
+  options.declare_place(app);
+  options.declare_settings(app);
   if (auto code = parse_args(app, args)) return *code;
 
   spdlog::set_default_logger(spdlog::stderr_color_mt("runyard"));

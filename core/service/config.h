@@ -1,10 +1,12 @@
 #pragma once
 
+#include <boost/json/object.hpp>
 #include <cstdint>
 #include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/base/result.h"
@@ -12,7 +14,8 @@
 
 namespace runyard {
 
-/// Every setting of the server, as configs/runyard.yaml documents them. A plain value.
+/// Every setting of the server, as configs/runyard.yaml documents them. A plain value. A new one
+/// needs a line here, in the table of setting_table.cpp, and in configs/runyard.yaml.
 struct Config {
   // Where things are.
   std::filesystem::path workspace = ".";
@@ -43,12 +46,66 @@ struct Config {
   std::int64_t log_max_bytes = 0;      ///< 0: none
   std::int64_t retry_backoff_sec = 5;  ///< doubled with each retry, at most 5 minutes
 
+  // Its own log.
+  std::string log_level = "info";          ///< debug, info, warn, error
+  std::string log_format = "text";         ///< text, json
+  bool log_access = false;                 ///< a line for each request, at info instead of debug
+  std::filesystem::path log_file;          ///< empty: standard error
+  std::int64_t log_file_bytes = 50 << 20;  ///< the file is rotated above it
+  int log_file_keep = 5;                   ///< rotated files that are kept
+
   // What is kept.
   std::int64_t keep_days = 0;  ///< 0: for ever
   std::int64_t keep_jobs = 0;  ///< 0: all
 };
 
-/// Reads a configuration file over the defaults. kInvalid with one sentence (line, key, what is
+/// The names of all settings, `server.port`, in the order of the documentation.
+const std::vector<std::string>& setting_names();
+
+/// The configuration while it is put together: the defaults, then a file, the environment and the
+/// command line, each over the one before it. Mistakes are collected, so that a user sees all of
+/// them at once. A plain value.
+class Settings {
+ public:
+  explicit Settings(Config defaults = {}) : config_(std::move(defaults)) {}
+
+  /// YAML with sections, as configs/runyard.yaml.
+  void read_file(const std::filesystem::path& file);
+  /// `NAME=value` entries up to a null, such as `environ`. A setting is `RUNYARD_<SECTION>__<KEY>`;
+  /// a name
+  /// of that form that is none is a mistake. Other names that begin with RUNYARD_ are not settings.
+  void read_environment(const char* const* entries);
+  /// One setting as it would stand in the file; the outer brackets of lists may be left out.
+  /// `origin` is told with a mistake and by to_yaml().
+  void set(std::string_view name, const std::string& text, const std::string& origin);
+  /// For what is a default, but not a fixed one: takes the place of an empty value.
+  void set_default(std::string_view name, const std::string& text, const std::string& why);
+  /// Takes the workspace, to which relative paths of the file and the environment belong, and
+  /// checks what concerns several settings. The last of the calls.
+  void finish(const std::filesystem::path& workspace);
+
+  /// Sentences with file and line, or variable, or option; empty exactly when config() may be used.
+  const std::vector<std::string>& mistakes() const { return mistakes_; }
+  /// What works but is hardly meant so.
+  const std::vector<std::string>& warnings() const { return warnings_; }
+  /// kInvalid with all mistakes.
+  Result<Config> config() const;
+
+  /// Every setting as a configuration file that can be read again; the comments say where each
+  /// value comes from.
+  std::string to_yaml() const;
+  /// {"server.port": {"value": 8000, "from": "default"}, ...}
+  boost::json::object to_json() const;
+
+ private:
+  std::string origin_of(const std::string& name) const;
+
+  Config config_;
+  std::map<std::string, std::string> origins_;  // by name; what is not there is a default
+  std::vector<std::string> mistakes_, warnings_;
+};
+
+/// Reads a configuration file over the defaults. kInvalid with what is wrong (line, key, what is
 /// expected; for an unknown key the nearest known one); kNotFound when there is no such file.
 Result<Config> load_config(const std::filesystem::path& file, Config defaults = {});
 

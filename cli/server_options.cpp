@@ -1,0 +1,85 @@
+#include "cli/server_options.h"
+
+#include <unistd.h>
+
+#include <boost/json.hpp>
+
+namespace runyard::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path default_plugin_dir() {
+  const auto prefix = program_folder().parent_path();
+  for (const char* relative : {"plugins", "lib/runyard/plugins"}) {
+    std::error_code ignored;
+    if (fs::is_directory(prefix / relative, ignored)) return prefix / relative;
+  }
+  return prefix / "plugins";
+}
+
+/// A path of the command line is of the caller's folder, not of the workspace.
+std::string absolute(const std::string& path) {
+  std::error_code ignored;
+  return fs::absolute(path, ignored).string();
+}
+
+}  // namespace
+
+fs::path program_folder() {
+  std::error_code error;
+  return fs::read_symlink("/proc/self/exe", error).parent_path();
+}
+
+void ServerOptions::declare_place(CLI::App& app) {
+  app.add_option("--workspace", workspace_, "The repository to serve")
+      ->type_name("DIR")
+      ->capture_default_str();
+  app.add_option("--config", file_,
+                 "Configuration [default: configs/runyard.yaml of the workspace, if there is one]")
+      ->type_name("FILE");
+}
+
+void ServerOptions::declare_settings(CLI::App& app) {
+  app.add_option("--host", host_, "Address to listen on [default: 127.0.0.1]");
+  app.add_option("--port", port_, "Port to listen on, 0 for any free one [default: 8000]");
+  app.add_option("--plugin-dir", plugin_dirs_, "Folder of plugins; may be repeated")
+      ->type_name("DIR");
+  app.add_option("--state-dir", state_dir_,
+                 "Database and run folders, on a local disk [default: .runyard of the workspace]")
+      ->type_name("DIR");
+  app.add_option("--slots", slots_, "Jobs that run at once [default: half of the cores]")
+      ->check(CLI::Range(1, 100'000));
+}
+
+fs::path ServerOptions::file() const {
+  if (!file_.empty()) return file_;
+  const fs::path usual = fs::path(workspace_) / "configs/runyard.yaml";
+  std::error_code ignored;
+  return fs::exists(usual, ignored) ? usual : fs::path();
+}
+
+Settings ServerOptions::read() const {
+  Settings settings;
+  if (const auto path = file(); !path.empty()) settings.read_file(path);
+  settings.read_environment(::environ);
+  if (!host_.empty()) settings.set("server.host", host_, "option --host");
+  if (port_) settings.set("server.port", std::to_string(*port_), "option --port");
+  if (slots_) settings.set("queue.slots", std::to_string(*slots_), "option --slots");
+  if (!state_dir_.empty()) {
+    settings.set("server.state_dir", absolute(state_dir_), "option --state-dir");
+  }
+  if (!plugin_dirs_.empty()) {
+    boost::json::array dirs;
+    for (const auto& dir : plugin_dirs_) dirs.emplace_back(absolute(dir));
+    settings.set("plugins.dirs", boost::json::serialize(dirs), "option --plugin-dir");
+  }
+  settings.set_default("server.state_dir", ".runyard", "of the workspace");
+  settings.set_default("plugins.dirs",
+                       boost::json::serialize(boost::json::array{default_plugin_dir().string()}),
+                       "beside the program");
+  settings.finish(workspace_);
+  return settings;
+}
+
+}  // namespace runyard::cli
