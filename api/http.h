@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "api/route_doc.h"
+#include "api/stream.h"
 #include "core/base/files.h"
 #include "core/base/result.h"
 
@@ -37,7 +38,8 @@ struct Reply {
   std::string body;
   std::string content_type = "application/json";
   std::vector<std::pair<std::string, std::string>> headers;
-  std::optional<FileBody> file;  ///< instead of `body`
+  std::optional<FileBody> file;       ///< instead of `body`
+  std::optional<EventStream> stream;  ///< instead of `body`; the answer is 200
 };
 
 /// Who may call a route. On loopback without tokens everyone has every role.

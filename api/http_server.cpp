@@ -6,11 +6,11 @@
 #include <pistache/http_header.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <thread>
 
-#include "api/file_sender.h"
 #include "api/pistache/http_layer.h"
 
 namespace runyard {
@@ -19,15 +19,30 @@ namespace {
 constexpr std::size_t kMaxBody = 1 << 20;
 constexpr int kBacklog = 1024;
 constexpr auto kDrainLimit = std::chrono::seconds(10);
+constexpr auto kFarewellLimit = std::chrono::seconds(5);
 
 /// Headers of every answer; the policy is for the pages that are served to browsers.
 using Headers = std::vector<std::pair<std::string, std::string>>;
 const Headers kCommonHeaders = {
     {"X-Content-Type-Options", "nosniff"},
     {"Referrer-Policy", "no-referrer"},
-    {"Content-Security-Policy", "default-src 'self'; frame-ancestors 'none'"},
+    {"Content-Security-Policy",
+     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src "
+     "'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"},
     {"Cache-Control", "no-store"},
 };
+
+/// The common ones, unless the reply has its own, then the reply's.
+Headers all_headers(const Reply& reply) {
+  Headers all;
+  for (const auto& common : kCommonHeaders) {
+    const bool has_own = std::any_of(reply.headers.begin(), reply.headers.end(),
+                                     [&](const auto& own) { return own.first == common.first; });
+    if (!has_own) all.push_back(common);
+  }
+  all.insert(all.end(), reply.headers.begin(), reply.headers.end());
+  return all;
+}
 
 std::string lower(std::string text) {
   for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
@@ -38,8 +53,11 @@ std::string lower(std::string text) {
 
 class HttpServer::Impl {
  public:
-  Impl(Options options, Guard guard, Router router)
-      : options_(std::move(options)), guard_(std::move(guard)), router_(std::move(router)) {}
+  Impl(Options options, Guard guard, Router router, StreamServer& streams)
+      : options_(std::move(options)),
+        guard_(std::move(guard)),
+        router_(std::move(router)),
+        streams_(streams) {}
 
   ~Impl() {
     if (!endpoint_) return;
@@ -48,6 +66,7 @@ class HttpServer::Impl {
     while (http::requests_in_flight() > 0 && std::chrono::steady_clock::now() < limit) {
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
+    streams_.stop(kFarewellLimit);
     endpoint_->shutdown();
   }
 
@@ -57,12 +76,15 @@ class HttpServer::Impl {
  private:
   class Handler;
   Reply answer(const Pistache::Http::Request& request) const;
-  void send(Reply reply, Pistache::Http::ResponseWriter writer, bool is_head);
+  void send(Reply reply, Pistache::Http::ResponseWriter writer, bool is_head,
+            const std::string& client);
+  std::optional<Reply> hand_over(Reply& reply, const Pistache::Http::ResponseWriter& writer,
+                                 const std::string& client);
 
   const Options options_;
   const Guard guard_;
   const Router router_;
-  FileSender sender_;
+  StreamServer& streams_;
   std::unique_ptr<Pistache::Http::Endpoint> endpoint_;
 };
 
@@ -75,7 +97,7 @@ class HttpServer::Impl::Handler : public Pistache::Http::Handler {
   void onRequest(const Pistache::Http::Request& request,
                  Pistache::Http::ResponseWriter writer) override {
     server_->send(server_->answer(request), std::move(writer),
-                  request.method() == Pistache::Http::Method::Head);
+                  request.method() == Pistache::Http::Method::Head, request.address().host());
   }
 
  private:
@@ -113,30 +135,56 @@ Reply HttpServer::Impl::answer(const Pistache::Http::Request& request) const {
   }
 }
 
-void HttpServer::Impl::send(Reply reply, Pistache::Http::ResponseWriter writer, bool is_head) {
+void HttpServer::Impl::send(Reply reply, Pistache::Http::ResponseWriter writer, bool is_head,
+                            const std::string& client) {
   using namespace Pistache::Http;
-  reply.headers.insert(reply.headers.begin(), kCommonHeaders.begin(), kCommonHeaders.end());
-  if (reply.file && is_head) {
-    reply.headers.emplace_back("Content-Length", std::to_string(reply.file->size));
-  } else if (reply.file && reply.file->size > 0) {
-    if (UniqueFd socket{http::take_over(writer)}) {
-      std::string head = fmt::format("HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n",
-                                     reply.status, codeString(static_cast<Code>(reply.status)),
-                                     reply.content_type, reply.file->size);
-      for (const auto& [name, value] : reply.headers)
-        head += fmt::format("{}: {}\r\n", name, value);
-      sender_.send(std::move(socket), head + "Connection: close\r\n\r\n", std::move(*reply.file));
+  if (reply.stream) reply.content_type = "text/event-stream";
+  if (!is_head && (reply.stream || (reply.file && reply.file->size > 0))) {
+    if (auto refused = hand_over(reply, writer, client)) {
+      reply = std::move(*refused);
+    } else {
       return;
     }
-    // No descriptor is left (or the client is gone, and nobody reads this).
-    reply = problem(503, "the server has too many connections to send a file now; try again");
-    reply.headers.insert(reply.headers.begin(), kCommonHeaders.begin(), kCommonHeaders.end());
   }
-  for (const auto& [name, value] : reply.headers) writer.headers().addRaw(Header::Raw(name, value));
-  if (reply.status != 204) {
+  if (reply.file) {  // of size 0, or for HEAD
+    reply.headers.emplace_back("Content-Length", std::to_string(reply.file->size));
+  }
+  for (const auto& [name, value] : all_headers(reply)) {
+    writer.headers().addRaw(Header::Raw(name, value));
+  }
+  if (reply.status != 204 && reply.status != 304) {
     writer.headers().addRaw(Header::Raw("Content-Type", reply.content_type));
   }
   writer.send(static_cast<Code>(reply.status), reply.body);
+}
+
+/// Gives a long answer to the stream server; the refusal when that is not possible.
+std::optional<Reply> HttpServer::Impl::hand_over(Reply& reply,
+                                                 const Pistache::Http::ResponseWriter& writer,
+                                                 const std::string& client) {
+  std::optional<StreamServer::Place> place;
+  if (reply.stream) {
+    auto admitted = streams_.admit(is_loopback(client) ? "" : client);
+    if (!admitted) return problem(admitted.error());
+    place.emplace(std::move(*admitted));
+  }
+  UniqueFd socket{http::take_over(writer)};
+  if (!socket) {  // no descriptor is left (or the client is gone, and nobody reads this)
+    return problem(503, "the server has too many connections to answer this now; try again");
+  }
+  const auto code = static_cast<Pistache::Http::Code>(reply.status);
+  std::string head = fmt::format("HTTP/1.1 {} {}\r\nContent-Type: {}\r\n", reply.status,
+                                 Pistache::Http::codeString(code), reply.content_type);
+  for (const auto& [name, value] : all_headers(reply)) head += name + ": " + value + "\r\n";
+  if (reply.stream) {
+    // A proxy in front must not collect what is meant to arrive at once.
+    head += "X-Accel-Buffering: no\r\nConnection: close\r\n\r\n";
+    streams_.send(std::move(socket), std::move(head), std::move(*reply.stream), std::move(*place));
+  } else {
+    head += fmt::format("Content-Length: {}\r\nConnection: close\r\n\r\n", reply.file->size);
+    streams_.send(std::move(socket), std::move(head), std::move(*reply.file));
+  }
+  return std::nullopt;
 }
 
 Result<> HttpServer::Impl::start() {
@@ -175,8 +223,9 @@ Result<> HttpServer::Impl::start() {
   return {};
 }
 
-HttpServer::HttpServer(Options options, Guard guard, Router router)
-    : impl_(std::make_unique<Impl>(std::move(options), std::move(guard), std::move(router))) {}
+HttpServer::HttpServer(Options options, Guard guard, Router router, StreamServer& streams)
+    : impl_(std::make_unique<Impl>(std::move(options), std::move(guard), std::move(router),
+                                   streams)) {}
 HttpServer::~HttpServer() = default;
 Result<> HttpServer::start() { return impl_->start(); }
 std::uint16_t HttpServer::port() const { return impl_->port(); }

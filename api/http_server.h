@@ -6,11 +6,13 @@
 
 #include "api/guard.h"
 #include "api/router.h"
+#include "api/stream_server.h"
 
 namespace runyard {
 
 /// The HTTP server: Pistache with the replaced members of api/pistache, one chain (limits, guard,
-/// route) and the hand-over of files to FileSender. Owned by `runyard serve`.
+/// route) and the hand-over of files and streams to the StreamServer, which must outlive it. Owned
+/// by `runyard serve`.
 class HttpServer {
  public:
   struct Options {
@@ -18,8 +20,9 @@ class HttpServer {
     std::uint16_t port = 8000;  ///< 0: any free one
     int threads = 8;
   };
-  HttpServer(Options options, Guard guard, Router router);
-  /// Answers what is in flight, then closes.
+  HttpServer(Options options, Guard guard, Router router, StreamServer& streams);
+  /// Answers what is in flight, lets files be sent and streams say goodbye, then closes; a limit of
+  /// seconds each.
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;

@@ -55,6 +55,8 @@ int run_serve(const Args& args) {
 
   auto config = configure(options);
   if (!config) return fail(config.error());
+  // It outlives all that streams come from.
+  StreamServer streams({config->max_streams, config->max_streams_per_client});
   auto service = JobService::open(*config, {"/proc/self/exe", program_folder() / "runyard-shim"});
   if (!service) return fail(service.error());
   const Config& settings = (*service)->config();
@@ -63,7 +65,7 @@ int run_serve(const Args& args) {
   hosts.push_back(settings.host);
   HttpServer server({settings.host, settings.port, settings.http_threads},
                     Guard(std::move(hosts), settings.allowed_origins),
-                    Router(all_routes(**service)));
+                    Router(all_routes(**service, streams)), streams);
   if (auto done = server.start(); !done) return fail(done.error());
 
   std::size_t loaded = 0;

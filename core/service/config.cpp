@@ -234,6 +234,7 @@ void Settings::finish(const std::filesystem::path& workspace) {
     if (!path.empty() && path.is_relative()) path = folder / path;
   };
   resolve(config_.state_dir);
+  resolve(config_.web_dir);
   resolve(config_.log_file);
   for (auto& path : config_.roots) resolve(path);
   for (auto& path : config_.plugin_dirs) resolve(path);

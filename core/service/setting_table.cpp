@@ -186,6 +186,10 @@ std::vector<Setting> make_table() {
       Entry("server", "host").text(&Config::host),
       Entry("server", "port").number<std::uint16_t>(&Config::port, 0, 65535),
       Entry("server", "http_threads").number(&Config::http_threads, 1, 256),
+      Entry("server", "max_streams").number(&Config::max_streams, 1, 1'000'000),
+      Entry("server", "max_streams_per_client")
+          .number(&Config::max_streams_per_client, 1, 1'000'000),
+      Entry("server", "web_dir").path(&Config::web_dir),
       Entry("server", "state_dir").path(&Config::state_dir),
       Entry("server", "allowed_hosts").list(&Config::allowed_hosts, read_host),
       Entry("server", "allowed_origins").list(&Config::allowed_origins, read_origin),

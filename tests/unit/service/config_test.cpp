@@ -37,7 +37,7 @@ class ConfigFile : public testing::Test {
 TEST_F(ConfigFile, ReadsEverySetting) {
   const auto config = load(R"(
 server: {host: "::1", port: 9000, http_threads: 3, state_dir: /var/x, allowed_hosts: [a],
-         allowed_origins: []}
+         allowed_origins: [], max_streams: 7, max_streams_per_client: 2, web_dir: /web}
 workspace: {roots: [/scratch], python: .venv2/bin/python}
 plugins: {dirs: [p, q], allow: ["scripts.*", /bin/sh]}
 queue: {slots: 4, groups: {night: 2}, gpus: [1, 0], jobs_per_gpu: 2, max_queued: 7, ageing_sec: 0}
@@ -49,6 +49,9 @@ log: {level: warn, format: json, access: true, file: server.log, file_bytes: 655
   EXPECT_EQ(config->host, "::1");
   EXPECT_EQ(config->port, 9000);
   EXPECT_EQ(config->http_threads, 3);
+  EXPECT_EQ(config->max_streams, 7);
+  EXPECT_EQ(config->max_streams_per_client, 2);
+  EXPECT_EQ(config->web_dir, "/web");
   EXPECT_EQ(config->state_dir, "/var/x");
   EXPECT_EQ(config->allowed_hosts, std::vector<std::string>{"a"});
   EXPECT_TRUE(config->allowed_origins.empty());
@@ -128,11 +131,11 @@ std::set<std::string> known_settings() { return {setting_names().begin(), settin
 
 auto everything(const Config& c) {
   return std::tie(c.workspace, c.roots, c.state_dir, c.python, c.plugin_dirs, c.allow, c.host,
-                  c.port, c.http_threads, c.allowed_hosts, c.allowed_origins, c.slots,
-                  c.group_slots, c.gpus, c.jobs_per_gpu, c.max_queued, c.ageing_sec, c.env,
-                  c.grace_sec, c.log_max_bytes, c.retry_backoff_sec, c.keep_days, c.keep_jobs,
-                  c.log_level, c.log_format, c.log_access, c.log_file, c.log_file_bytes,
-                  c.log_file_keep);
+                  c.port, c.http_threads, c.max_streams, c.max_streams_per_client, c.web_dir,
+                  c.allowed_hosts, c.allowed_origins, c.slots, c.group_slots, c.gpus,
+                  c.jobs_per_gpu, c.max_queued, c.ageing_sec, c.env, c.grace_sec, c.log_max_bytes,
+                  c.retry_backoff_sec, c.keep_days, c.keep_jobs, c.log_level, c.log_format,
+                  c.log_access, c.log_file, c.log_file_bytes, c.log_file_keep);
 }
 
 TEST_F(ConfigFile, EverySettingRefusesWhatIsNotItsType) {
@@ -142,8 +145,8 @@ TEST_F(ConfigFile, EverySettingRefusesWhatIsNotItsType) {
                                        "workspace.roots",      "plugins.dirs",
                                        "plugins.allow",        "queue.gpus"};
   const std::set<std::string> mappings = {"queue.groups", "jobs.env"};
-  const std::set<std::string> texts = {"server.host", "server.state_dir", "workspace.python",
-                                       "log.file"};
+  const std::set<std::string> texts = {"server.host", "server.state_dir", "server.web_dir",
+                                       "workspace.python", "log.file"};
   for (const auto& setting : settings) {
     const auto dot = setting.find('.');
     std::vector<std::string> wrong = {"[[1]]", "{a: {b: 1}}", "", "~"};
