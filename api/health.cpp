@@ -22,7 +22,8 @@ std::vector<Route> health_routes(JobService&) {
 
 std::vector<Route> all_routes(JobService& service, StreamServer&) {
   std::vector<Route> all;
-  for (auto* resource : {job_routes, job_type_routes, admin_routes, health_routes}) {
+  for (auto* resource :
+       {job_routes, job_type_routes, admin_routes, registry_routes, health_routes}) {
     for (auto& route : resource(service)) all.push_back(std::move(route));
   }
   return all;

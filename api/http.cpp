@@ -4,6 +4,7 @@
 
 #include <boost/json.hpp>
 #include <charconv>
+#include <cmath>
 
 #include "core/base/text.h"
 
@@ -140,6 +141,23 @@ Result<std::int64_t> read_number(const Call& call, const std::string& key, std::
                          fmt::format("'{}' must be a whole number from {} to {}", key, low, high));
   }
   return value;
+}
+
+Result<std::optional<double>> read_decimal(const Call& call, const std::string& key) {
+  const auto found = call.query.find(key);
+  if (found == call.query.end()) return std::optional<double>();
+  const std::string& text = found->second;
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) {
+    return invalid_field("/" + key, fmt::format("'{}' must be a number", key));
+  }
+  return std::optional<double>(value);
+}
+
+std::string read_text(const Call& call, const std::string& key) {
+  const auto found = call.query.find(key);
+  return found == call.query.end() ? std::string() : found->second;
 }
 
 }  // namespace runyard

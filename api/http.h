@@ -69,4 +69,9 @@ Result<boost::json::object> read_object(const Call& call);
 Result<std::int64_t> read_number(const Call& call, const std::string& key, std::int64_t fallback,
                                  std::int64_t low, std::int64_t high);
 
+/// A finite number of the query; nullopt when it is absent; kInvalid otherwise.
+Result<std::optional<double>> read_decimal(const Call& call, const std::string& key);
+/// A text of the query; "" when it is absent.
+std::string read_text(const Call& call, const std::string& key);
+
 }  // namespace runyard

@@ -13,6 +13,7 @@ namespace runyard {
 std::vector<Route> job_routes(JobService& service);
 std::vector<Route> job_type_routes(JobService& service);
 std::vector<Route> admin_routes(JobService& service);
+std::vector<Route> registry_routes(JobService& service);
 std::vector<Route> health_routes(JobService& service);
 
 /// Every route of the server.

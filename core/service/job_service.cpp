@@ -221,6 +221,7 @@ Result<std::unique_ptr<JobService>> JobService::open(Config config, Programs pro
   auto confinement = Confinement::open(settings.workspace, settings.roots);
   if (!confinement) return confinement.error();
   service->confinement_ = std::move(*confinement);
+  service->workspace_.emplace(*service->confinement_);
   settings.workspace = service->confinement_->workspace();
 
   std::error_code error;

@@ -17,6 +17,7 @@
 #include "core/service/job_cache.h"
 #include "core/service/job_edit.h"
 #include "core/store/job_store.h"
+#include "core/workspace/workspace.h"
 
 namespace runyard {
 
@@ -99,6 +100,8 @@ class JobService {
 
   const Config& config() const { return config_; }
   const Confinement& confinement() const { return *confinement_; }
+  /// What the workspace holds, for reading.
+  Workspace& workspace() { return *workspace_; }
 
  private:
   explicit JobService(Config config);
@@ -108,6 +111,7 @@ class JobService {
   Config config_;
   UniqueFd state_lock_, workspace_lock_;
   std::optional<Confinement> confinement_;
+  std::optional<Workspace> workspace_;  // uses the confinement
   std::unique_ptr<PluginRegistry> registry_;
   JobCache cache_;
   std::unique_ptr<JobEngine> engine_;  // the last: it uses all of the above

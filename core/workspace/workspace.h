@@ -1,0 +1,15 @@
+#pragma once
+
+#include "core/base/confined_path.h"
+#include "core/workspace/model_registry.h"
+
+namespace runyard {
+
+/// The read-only views of the workspace. Owned by the service, which owns the confinement too; any
+/// thread.
+struct Workspace {
+  explicit Workspace(const Confinement& confinement) : registry(confinement) {}
+  ModelRegistry registry;
+};
+
+}  // namespace runyard
