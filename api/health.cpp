@@ -1,5 +1,6 @@
 #include <boost/json.hpp>
 
+#include "api/openapi.h"
 #include "api/routes.h"
 #include "core/base/version.h"
 
@@ -22,10 +23,16 @@ std::vector<Route> health_routes(JobService&) {
 
 std::vector<Route> all_routes(JobService& service, StreamServer&) {
   std::vector<Route> all;
+  const auto append = [&all](std::vector<Route> routes) {
+    for (auto& route : routes) all.push_back(std::move(route));
+  };
   for (auto* resource :
        {job_routes, job_type_routes, admin_routes, registry_routes, health_routes}) {
-    for (auto& route : resource(service)) all.push_back(std::move(route));
+    append(resource(service));
   }
+  const auto document = std::make_shared<OpenApi>();
+  append(docs_routes(service, document));
+  document->describe(all);
   return all;
 }
 

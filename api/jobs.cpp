@@ -348,6 +348,8 @@ std::vector<Route> job_routes(JobService& service) {
   return {
       {"GET", "/api/jobs/recent", Role::kViewer, "Jobs, newest first", bind(recent),
        answers("Job[]")
+           .sends("Link")
+           .sends("X-Total-Count")
            .query(query_integer("limit", 1, 500, 50))
            .query(query_choice("status", kStatuses))
            .query(query_text("job_type"))
@@ -378,6 +380,7 @@ std::vector<Route> job_routes(JobService& service) {
       {"GET", "/api/jobs/:id/log", Role::kViewer, "The log of a job, whole or a part", bind(log),
        answers("", 200, kPlainText)
            .answers("", 206, kPlainText)
+           .sends("Content-Range")
            .answers("LogPage")
            .header("Range")
            .query(query_integer("offset", 0, INT64_MAX, 0, "The part from here, as a document"))

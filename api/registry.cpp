@@ -54,6 +54,7 @@ std::vector<Route> registry_routes(JobService& service) {
        answers("BestModel[]").fails({404})},
       {"GET", "/api/registry/models", Role::kViewer, "The models of the registry", bind(models),
        answers("Model[]")
+           .sends("X-Total-Count")
            .query(query_text("ticker"))
            .query(query_integer("limit", 1, kMaxModels, 200))
            .query(query_integer("offset", 0, INT32_MAX, 0))

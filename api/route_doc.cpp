@@ -5,7 +5,12 @@
 namespace runyard {
 
 RouteDoc& RouteDoc::answers(std::string schema, int status, std::string content_type) {
-  successes.push_back({status, std::move(schema), std::move(content_type)});
+  successes.push_back({status, std::move(schema), std::move(content_type), {}});
+  return *this;
+}
+
+RouteDoc& RouteDoc::sends(std::string header) {
+  successes.back().headers.push_back(std::move(header));
   return *this;
 }
 
@@ -29,8 +34,9 @@ RouteDoc& RouteDoc::query(Parameter parameter) {
   return *this;
 }
 
-RouteDoc& RouteDoc::of_each_job_type() {
+RouteDoc& RouteDoc::of_each_job_type(std::string member) {
   for_each_job_type = true;
+  inputs_member = std::move(member);
   return *this;
 }
 

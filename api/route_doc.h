@@ -25,6 +25,7 @@ struct RouteDoc {
     int status;
     std::string schema;  ///< "": no document, as for a text or 204
     std::string content_type;
+    std::vector<std::string> headers;
   };
   std::vector<Answer> successes;  ///< the usual one first
   std::vector<int> failures;      ///< beside those of every route
@@ -32,10 +33,13 @@ struct RouteDoc {
   std::vector<std::string> headers;
   std::vector<Parameter> parameters;  ///< of the query
   bool for_each_job_type = false;
+  std::string inputs_member;  ///< where in the body a job type's inputs are; "": they are the body
 
   /// A further answer of success.
   RouteDoc& answers(std::string schema, int status = 200,
                     std::string content_type = "application/json");
+  /// A header of the answer that was named last; api/schemas has its description.
+  RouteDoc& sends(std::string header);
   /// A problem document with one of these, too.
   RouteDoc& fails(const std::vector<int>& statuses);
   /// A JSON body.
@@ -44,8 +48,8 @@ struct RouteDoc {
   RouteDoc& header(std::string name);
   RouteDoc& query(Parameter parameter);
   /// `:slug` stands for the loaded job types: the document has a path for each of them, and the
-  /// body is the inputs of that type.
-  RouteDoc& of_each_job_type();
+  /// body is the inputs of that type, or has them in `member`; `_job` stands beside them.
+  RouteDoc& of_each_job_type(std::string member = "");
 };
 
 /// The beginning of a RouteDoc: the usual answer.

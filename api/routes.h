@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "api/http.h"
@@ -8,6 +9,8 @@
 
 namespace runyard {
 
+class OpenApi;
+
 // One function a resource, each in its file. Service and stream server must outlive the
 // routes.
 std::vector<Route> job_routes(JobService& service);
@@ -15,6 +18,8 @@ std::vector<Route> job_type_routes(JobService& service);
 std::vector<Route> admin_routes(JobService& service);
 std::vector<Route> registry_routes(JobService& service);
 std::vector<Route> health_routes(JobService& service);
+/// GET /api/openapi.json of `document`, which has to be told of all routes, and the pages over it.
+std::vector<Route> docs_routes(JobService& service, std::shared_ptr<OpenApi> document);
 
 /// Every route of the server.
 std::vector<Route> all_routes(JobService& service, StreamServer& streams);

@@ -18,7 +18,7 @@ refuse() {
   exit 1
 }
 
-# npm is only for the sample's prices. A newer Node.js than Debian's brings its own.
+# npm is for the sample's prices and the tests of the API. A newer Node.js than Debian's brings its own.
 npm_packages() { command -v npm >/dev/null || echo npm; }
 
 setup() {
@@ -44,6 +44,15 @@ setup() {
       "${missing[@]}" >/dev/null
   fi
   tools/fetch_data.sh >&2
+  [[ $1 == test ]] && npm_install tests/openapi
+  return 0
+}
+
+# npm_install FOLDER: what its lock file names, when that has changed.
+npm_install() {
+  [[ $1/node_modules/.package-lock.json -nt $1/package-lock.json ]] && return
+  say "Installing the npm packages of $1"
+  npm ci --prefix "$1" --no-audit --no-fund --loglevel=error >/dev/null
 }
 
 check_system() {

@@ -12,6 +12,8 @@ import time
 
 import pytest
 
+import api_document
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("RUNYARD_BUILD", ROOT / "build" / "release"))
 TERMINAL = {"SUCCESS", "FAILED", "CANCELLED"}
@@ -24,6 +26,19 @@ def make_workspace(folder):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "data").symlink_to(ROOT / "data")  # leaves the workspace; only the scripts read it
     return folder
+
+
+# Answers of the module's servers, each with the document of its server.
+checked_answers = []
+
+
+@pytest.fixture(autouse=True, scope="module")
+def answers_are_as_documented():
+    """Whatever a test asks for: every answer is what /api/openapi.json says."""
+    checked_answers.clear()
+    yield
+    for document, answers in checked_answers:
+        api_document.check(document, answers)
 
 
 class Reply:
@@ -56,6 +71,7 @@ class Server:
         self.process = None
         self.url = None
         self.log = self.workspace.parent / (self.workspace.name + ".server.log")
+        self.answers = api_document.Answers()
 
     def start(self, environment=None, expect_failure=False):
         command = [str(self.runyard), "serve", "--workspace", str(self.workspace), "--port", "0",
@@ -80,11 +96,24 @@ class Server:
 
     def stop(self, with_signal=signal.SIGTERM):
         if self.process and self.process.poll() is None:
+            if with_signal == signal.SIGTERM:
+                self.keep_answers()
             self.process.send_signal(with_signal)
             code = self.process.wait(60)
             assert code in (0, -with_signal), (code, self.log_text()[-4000:])
         if self.process:
             self.process.stdout.close()
+
+    def keep_answers(self):
+        """For the check at the end of the module."""
+        samples, self.answers = self.answers, api_document.Answers()
+        reply = self.request("GET", "/api/openapi.json") if self.url and samples.samples else None
+        if reply and reply.status == 200:
+            document = reply.json
+            known = next((entry for entry in checked_answers if entry[0] == document), None)
+            if not known:
+                checked_answers.append(known := (document, []))
+            known[1].extend(samples.of(document))
 
     def kill(self):
         self.stop(signal.SIGKILL)
@@ -101,7 +130,9 @@ class Server:
             if body is not None:
                 headers.setdefault("Content-Type", "application/json")
             connection.request(method, path, body=body, headers=headers)
-            return Reply(connection.getresponse())
+            reply = Reply(connection.getresponse())
+            self.answers.record(method, path, reply)
+            return reply
         finally:
             connection.close()
 
