@@ -27,7 +27,7 @@ std::vector<Route> all_routes(JobService& service, StreamServer&) {
     for (auto& route : routes) all.push_back(std::move(route));
   };
   for (auto* resource :
-       {job_routes, job_type_routes, admin_routes, registry_routes, health_routes}) {
+       {job_routes, log_routes, job_type_routes, admin_routes, registry_routes, health_routes}) {
     append(resource(service));
   }
   const auto document = std::make_shared<OpenApi>();

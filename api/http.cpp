@@ -160,4 +160,11 @@ std::string read_text(const Call& call, const std::string& key) {
   return found == call.query.end() ? std::string() : found->second;
 }
 
+Result<bool> read_flag(const Call& call, const std::string& key) {
+  const auto found = call.query.find(key);
+  if (found == call.query.end() || found->second == "false" || found->second == "0") return false;
+  if (found->second == "true" || found->second == "1") return true;
+  return invalid_field("/" + key, fmt::format("'{}' must be true or false", key));
+}
+
 }  // namespace runyard

@@ -73,5 +73,7 @@ Result<std::int64_t> read_number(const Call& call, const std::string& key, std::
 Result<std::optional<double>> read_decimal(const Call& call, const std::string& key);
 /// A text of the query; "" when it is absent.
 std::string read_text(const Call& call, const std::string& key);
+/// `true`, `false`, `1`, `0` of the query; false when it is absent; kInvalid otherwise.
+Result<bool> read_flag(const Call& call, const std::string& key);
 
 }  // namespace runyard

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <boost/json.hpp>
 #include <charconv>
@@ -14,7 +13,6 @@ namespace json = boost::json;
 constexpr std::size_t kMaxKey = 255;
 constexpr std::size_t kMaxTags = 50;
 constexpr std::size_t kMaxNote = 4000;
-constexpr const char* kPlainText = "text/plain; charset=utf-8";
 const std::vector<std::string> kStatuses = {"QUEUED", "RUNNING", "SUCCESS", "FAILED", "CANCELLED"};
 
 /// FNV-1a over what makes a request: it only tells an honest repeat from a mistaken one.
@@ -214,79 +212,6 @@ Reply recent(JobService& service, const Call& call) {
   return reply;
 }
 
-/// `bytes=a-b`, `bytes=a-`, `bytes=-n` (RFC 9110, 14.1.2); one range, as others are not needed.
-/// nullopt: not a range that we serve, so the whole is sent.
-std::optional<std::pair<std::int64_t, std::int64_t>> parse_range(std::string_view text,
-                                                                 std::int64_t size) {
-  constexpr std::string_view kUnit = "bytes=";
-  if (!text.starts_with(kUnit)) return std::nullopt;
-  text.remove_prefix(kUnit.size());
-  const auto dash = text.find('-');
-  if (dash == std::string_view::npos || text.find(',') != std::string_view::npos) {
-    return std::nullopt;
-  }
-  const auto number = [](std::string_view digits) -> std::optional<std::int64_t> {
-    std::int64_t value = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    const bool whole = error == std::errc() && end == digits.data() + digits.size() && value >= 0;
-    return whole ? std::optional(value) : std::nullopt;
-  };
-  const auto first = number(text.substr(0, dash)), last = number(text.substr(dash + 1));
-  if (dash == 0) {
-    if (!last) return std::nullopt;
-    return std::pair(std::max<std::int64_t>(0, size - *last), size);
-  }
-  if (!first || (dash + 1 < text.size() && (!last || *last < *first))) return std::nullopt;
-  return std::pair(*first, last ? std::min(*last + 1, size) : size);
-}
-
-Reply log(JobService& service, const Call& call) {
-  const std::string& job_id = call.path.at("id");
-  const bool paged = call.query.contains("offset") || call.query.contains("tail");
-  const auto known = service.find(job_id);
-  if (!known) return problem(known.error());
-  auto fd = service.open_log(job_id);
-  const bool absent = !fd && fd.error().kind == ErrorKind::kNotFound;  // a job that has not begun
-  if (!fd && !absent) return problem(fd.error());
-  if (paged) {
-    const auto offset = read_number(call, "offset", 0, 0, INT64_MAX);
-    if (!offset) return problem(offset.error());
-    const auto tail = read_number(call, "tail", kDefaultLogTail, 0, INT64_MAX);
-    if (!tail) return problem(tail.error());
-    auto page = absent ? Result<LogPage>(LogPage{}) : read_log_page(fd->get(), *offset, *tail);
-    if (!page) return problem(page.error());
-    return json_reply({{"job_id", job_id},
-                       {"content", page->content},
-                       {"next_offset", page->next_offset},
-                       {"size", page->size},
-                       {"is_truncated", page->is_truncated},
-                       {"log_path", known->job->log_path()}});
-  }
-  Reply reply;
-  reply.content_type = kPlainText;
-  if (absent) return reply;
-  struct stat info {};
-  if (::fstat(fd->get(), &info) != 0) return problem(errno_error(errno, "the log cannot be read"));
-  const auto size = static_cast<std::int64_t>(info.st_size);
-  reply.headers.emplace_back("Accept-Ranges", "bytes");
-  std::int64_t begin = 0, end = size;
-  if (const std::string range = call.header("range"); !range.empty()) {
-    if (const auto wanted = parse_range(range, size)) {
-      if (wanted->first >= size) {
-        Reply refused = problem(416, fmt::format("the log has {} bytes", size));
-        refused.headers.emplace_back("Content-Range", fmt::format("bytes */{}", size));
-        return refused;
-      }
-      std::tie(begin, end) = *wanted;
-      reply.status = 206;
-      reply.headers.emplace_back("Content-Range",
-                                 fmt::format("bytes {}-{}/{}", begin, end - 1, size));
-    }
-  }
-  reply.file = FileBody{std::move(*fd), begin, end - begin};
-  return reply;
-}
-
 Reply cancel(JobService& service, const Call& call) {
   const auto view = service.cancel(call.path.at("id"));
   return view ? json_text(view->document(), 202) : problem(view.error());
@@ -377,16 +302,6 @@ std::vector<Route> job_routes(JobService& service) {
          return reply;
        },
        answers("", 204).fails({409, 507})},
-      {"GET", "/api/jobs/:id/log", Role::kViewer, "The log of a job, whole or a part", bind(log),
-       answers("", 200, kPlainText)
-           .answers("", 206, kPlainText)
-           .sends("Content-Range")
-           .answers("LogPage")
-           .header("Range")
-           .query(query_integer("offset", 0, INT64_MAX, 0, "The part from here, as a document"))
-           .query(query_integer("tail", 0, INT64_MAX, kDefaultLogTail,
-                                "The last bytes, as a document"))
-           .fails({416})},
       {"POST", "/api/jobs/:id/cancel", Role::kOperator, "Cancel a job", bind(cancel),
        answers("Job", 202).fails({409, 507})},
       {"POST", "/api/jobs/:id/rerun", Role::kOperator, "Submit a job's inputs again", bind(rerun),

@@ -14,6 +14,7 @@ class OpenApi;
 // One function a resource, each in its file. Service and stream server must outlive the
 // routes.
 std::vector<Route> job_routes(JobService& service);
+std::vector<Route> log_routes(JobService& service);
 std::vector<Route> job_type_routes(JobService& service);
 std::vector<Route> admin_routes(JobService& service);
 std::vector<Route> registry_routes(JobService& service);

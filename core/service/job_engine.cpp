@@ -222,12 +222,7 @@ Result<> JobEngine::remove(std::string job_id) {
       if (!job) return promise->set_value(job.error());
       store_->remove(job_id, [this, job_id, promise](const Result<>& done) {
         kill_point("remove_committed");
-        if (done) {
-          cache_.forget(job_id);
-          mirror_->forget(job_id);
-          std::error_code ignored;
-          std::filesystem::remove(setup_.records / (job_id + ".log"), ignored);
-        }
+        if (done) forget(job_id);
         promise->set_value(done);
       });
     });
@@ -290,6 +285,15 @@ void JobEngine::tick(Active& active) {
   cache_.publish(std::make_shared<const Job>(active.job));
 }
 
+/// A job that the database does not have any more: what else there is of it.
+void JobEngine::forget(const std::string& job_id) {
+  cache_.forget(job_id);
+  mirror_->forget(job_id);
+  std::error_code ignored;
+  std::filesystem::remove(setup_.records / (job_id + ".log"), ignored);
+  setup_.line_indexes->remove(job_id);
+}
+
 // ---- Housekeeping ----
 
 void JobEngine::schedule_housekeeping() {
@@ -345,11 +349,7 @@ void JobEngine::retain() {
       break;
     }
     store_->remove(job.job_id, [this, job_id = job.job_id](const Result<>& done) {
-      if (!done) return;
-      cache_.forget(job_id);
-      mirror_->forget(job_id);
-      std::error_code ignored;
-      std::filesystem::remove(setup_.records / (job_id + ".log"), ignored);
+      if (done) forget(job_id);
     });
   }
   last_retention_ = all ? 1 : now;  // all of a full batch: go on at once

@@ -16,6 +16,7 @@
 
 #include "core/exec/executor.h"
 #include "core/log/file_watcher.h"
+#include "core/log/line_index.h"
 #include "core/log/log_follower.h"
 #include "core/model/job_type.h"
 #include "core/queue/scheduler.h"
@@ -44,6 +45,7 @@ class JobEngine {
     std::filesystem::path state;    ///< the state folder
     std::filesystem::path records;  ///< <workspace>/reports/jobs
     std::filesystem::path shim;
+    LineIndexes* line_indexes = nullptr;  ///< of its jobs' logs; outlives it
     LogScanner::ReadTotal read_total;
     /// The job type by its name, nullptr when its plugin is gone. Any thread.
     std::function<JobTypePtr(const std::string&)> find_type;
@@ -90,6 +92,7 @@ class JobEngine {
   void commit(JobPtr job, Answer answer);
   void publish(const JobPtr& job);
   void tick(Active& active);
+  void forget(const std::string& job_id);
 
   // A job's life, in this order.
   void insert(std::vector<Job> jobs, std::optional<IdempotencyKey> key, Inserted answer);

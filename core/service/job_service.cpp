@@ -25,6 +25,10 @@ namespace json = boost::json;
 constexpr std::size_t kMaxBatch = 1000;
 constexpr int kLockAttempts = 20;
 constexpr auto kLockPause = std::chrono::milliseconds(100);
+/// What a call may take that reads in a log: a worker thread waits for it. The rest is for the
+/// next.
+constexpr auto kLogTime = std::chrono::milliseconds(250);
+using std::chrono::steady_clock;
 
 /// Holds `fd` locked for this process's life, or says who has it.
 Result<> lock(int fd, const std::string& what) {
@@ -261,6 +265,7 @@ Result<std::unique_ptr<JobService>> JobService::open(Config config, Programs pro
                   store->moved_aside, records.string());
   }
 
+  service->line_indexes_ = std::make_unique<LineIndexes>(settings.state_dir / "logindex");
   JobService* raw = service.get();
   JobEngine::Setup setup;
   setup.config = settings;
@@ -268,6 +273,7 @@ Result<std::unique_ptr<JobService>> JobService::open(Config config, Programs pro
   setup.state = settings.state_dir;
   setup.records = records;
   setup.shim = programs.shim;
+  setup.line_indexes = service->line_indexes_.get();
   setup.read_total = [raw](const std::string& path, const std::string& key) {
     return read_total(*raw->confinement_, path, key);
   };
@@ -497,6 +503,27 @@ Result<UniqueFd> JobService::open_log(std::string_view job_id) {
   auto known = find(job_id);
   if (!known) return known.error();
   return confinement_->open_beneath(known->job->log_path(), Confinement::Kind::kFile);
+}
+
+Result<LogLines> JobService::log_lines(std::string_view job_id, std::int64_t start,
+                                       std::int64_t count) {
+  const auto log = open_log(job_id);
+  if (!log && log.error().kind == ErrorKind::kNotFound && find(job_id)) {
+    LogLines none;
+    none.start = std::max<std::int64_t>(start, 1);
+    return none;
+  }
+  if (!log) return log.error();
+  const auto index = line_indexes_->of(std::string(job_id));
+  return read_log_lines(log->get(), *index, start, count, steady_clock::now() + kLogTime);
+}
+
+Result<LogMatches> JobService::search_log(std::string_view job_id, const LogQuery& query) {
+  const auto log = open_log(job_id);
+  if (!log && log.error().kind == ErrorKind::kNotFound && find(job_id)) return LogMatches{};
+  if (!log) return log.error();
+  const auto index = line_indexes_->of(std::string(job_id));
+  return runyard::search_log(log->get(), *index, query, steady_clock::now() + kLogTime);
 }
 
 Result<json::object> JobService::queue() {

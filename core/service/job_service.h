@@ -10,7 +10,10 @@
 #include <vector>
 
 #include "core/base/confined_path.h"
+#include "core/log/line_index.h"
+#include "core/log/log_lines.h"
 #include "core/log/log_page.h"
+#include "core/log/log_search.h"
 #include "core/model/job.h"
 #include "core/plugin/registry.h"
 #include "core/service/config.h"
@@ -90,8 +93,13 @@ class JobService {
   Result<JobCache::View> cancel(std::string_view job_id);
   Result<JobCache::View> change(std::string_view job_id, JobChange change);
   Result<> remove(std::string_view job_id);
+
+  // Logs. A job that has not begun has an empty one.
   /// The open log; kNotFound while there is none.
   Result<UniqueFd> open_log(std::string_view job_id);
+  /// As read_log_lines() and search_log(), for a fraction of a second at most.
+  Result<LogLines> log_lines(std::string_view job_id, std::int64_t start, std::int64_t count);
+  Result<LogMatches> search_log(std::string_view job_id, const LogQuery& query);
 
   // The queue. Pause survives a restart; a drain ends with this process.
   enum class QueueMode { kOpen, kPaused, kDraining };
@@ -114,6 +122,7 @@ class JobService {
   std::optional<Workspace> workspace_;  // uses the confinement
   std::unique_ptr<PluginRegistry> registry_;
   JobCache cache_;
+  std::unique_ptr<LineIndexes> line_indexes_;
   std::unique_ptr<JobEngine> engine_;  // the last: it uses all of the above
 };
 
