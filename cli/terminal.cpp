@@ -47,11 +47,6 @@ Character next_character(std::string_view text) {
 bool is_control(char32_t code) {
   return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x2028 || code == 0x2029;
 }
-bool is_direction_mark(char32_t code) {
-  return code == 0x200E || code == 0x200F || (code >= 0x202A && code <= 0x202E) ||
-         (code >= 0x2066 && code <= 0x2069);
-}
-
 std::size_t character_width(const Character& character) {
   if (!character.valid) return 1;
   if (character.code < 0x80) return 1;
@@ -67,28 +62,6 @@ winsize window() {
 }
 
 }  // namespace
-
-std::string escape_controls(std::string_view text) {
-  std::string out;
-  while (!text.empty()) {
-    const Character c = next_character(text);
-    text.remove_prefix(c.bytes.size());
-    if (c.valid && !is_control(c.code) && !is_direction_mark(c.code)) {
-      out += c.bytes;
-    } else if (c.code == '\n') {
-      out += "\\n";
-    } else if (c.code == '\r') {
-      out += "\\r";
-    } else if (c.code == '\t') {
-      out += "\\t";
-    } else {
-      for (const char byte : c.bytes) {
-        out += fmt::format("\\x{:02x}", static_cast<unsigned char>(byte));
-      }
-    }
-  }
-  return out;
-}
 
 std::size_t display_width(std::string_view text) {
   std::size_t width = 0;

@@ -4,11 +4,9 @@
 #include <string>
 #include <string_view>
 
-namespace runyard::cli {
+#include "core/base/text.h"
 
-/// Text of the server made safe for a terminal: every control character, also the invisible ones
-/// that turn the direction of writing, and every byte that is not UTF-8 becomes `\xNN`, `\n`, ...
-std::string escape_controls(std::string_view text);
+namespace runyard::cli {
 
 /// How many columns the text takes on a terminal (wide characters take two, combining ones none).
 std::size_t display_width(std::string_view text);

@@ -42,6 +42,21 @@ Part part_at(std::string_view bytes, std::size_t at) {
   return {size, size == length};
 }
 
+char32_t code_of(std::string_view sequence) {
+  const auto lead = static_cast<unsigned char>(sequence[0]);
+  char32_t code = sequence.size() == 1 ? lead : lead & (0xFFu >> (sequence.size() + 1));
+  for (const char c : sequence.substr(1)) code = (code << 6) | (static_cast<unsigned>(c) & 0x3Fu);
+  return code;
+}
+
+bool is_control(char32_t code) {
+  return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x2028 || code == 0x2029;
+}
+bool is_direction_mark(char32_t code) {
+  return code == 0x200E || code == 0x200F || (code >= 0x202A && code <= 0x202E) ||
+         (code >= 0x2066 && code <= 0x2069);
+}
+
 }  // namespace
 
 std::string sanitize_utf8(std::string_view bytes) {
@@ -77,6 +92,34 @@ std::string ellipsize(std::string_view text, std::size_t limit) {
   text = text.substr(0, limit);
   text.remove_suffix(incomplete_utf8_tail(text));
   return std::string(text) + "…";
+}
+
+std::string escape_controls(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t at = 0; at < text.size();) {
+    const Part part = part_at(text, at);
+    const std::string_view bytes = text.substr(at, part.size);
+    at += part.size;
+    const char32_t code = part.whole ? code_of(bytes) : 0;
+    if (part.whole && !is_control(code) && !is_direction_mark(code)) {
+      out += bytes;
+    } else if (code == '\n') {
+      out += "\\n";
+    } else if (code == '\r') {
+      out += "\\r";
+    } else if (code == '\t') {
+      out += "\\t";
+    } else {
+      for (const char byte : bytes) {
+        static constexpr std::string_view kDigits = "0123456789abcdef";
+        out += "\\x";
+        out += kDigits[static_cast<unsigned char>(byte) >> 4];
+        out += kDigits[static_cast<unsigned char>(byte) & 15];
+      }
+    }
+  }
+  return out;
 }
 
 std::string_view trim(std::string_view text) {

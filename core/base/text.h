@@ -15,6 +15,11 @@ std::size_t incomplete_utf8_tail(std::string_view bytes);
 /// Cut to at most `limit` bytes, not inside a character, with "…" when something was cut.
 std::string ellipsize(std::string_view text, std::size_t limit);
 
+/// Text from outside made safe for a terminal or a log: every control character, also the invisible
+/// ones that turn the direction of writing, and every byte that is not UTF-8 becomes `\xNN`, `\n`,
+/// ...
+std::string escape_controls(std::string_view text);
+
 /// Without blanks, tabs and line ends on both sides.
 std::string_view trim(std::string_view text);
 

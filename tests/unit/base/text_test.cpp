@@ -157,5 +157,19 @@ TEST(Trim, BothSides) {
   EXPECT_EQ(trim(" é "), "é");
 }
 
+TEST(EscapeControls, EverythingThatIsNotTextIsWrittenOut) {
+  EXPECT_EQ(escape_controls("plain 日本 📈"), "plain 日本 📈");
+  EXPECT_EQ(escape_controls("a\x1b[31m\nb\tc\r\x7f"), "a\\x1b[31m\\nb\\tc\\r\\x7f");
+  EXPECT_EQ(escape_controls(std::string_view("\0", 1)), "\\x00");
+  EXPECT_EQ(escape_controls("\xc2\x9b"
+                            "31m"),
+            "\\xc2\\x9b31m");  // CSI as one character
+  EXPECT_EQ(escape_controls("\xe2\x80\xae"
+                            "x"),
+            "\\xe2\\x80\\xaex");  // right-to-left override
+  EXPECT_EQ(escape_controls("\xff\xc3"), "\\xff\\xc3");
+  EXPECT_EQ(escape_controls("\xc0\xaf\xed\xa0\x80"), "\\xc0\\xaf\\xed\\xa0\\x80");
+}
+
 }  // namespace
 }  // namespace runyard
