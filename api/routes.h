@@ -18,7 +18,7 @@ std::vector<Route> log_routes(JobService& service);
 std::vector<Route> job_type_routes(JobService& service);
 std::vector<Route> admin_routes(JobService& service);
 std::vector<Route> registry_routes(JobService& service);
-std::vector<Route> health_routes(JobService& service);
+std::vector<Route> health_routes(JobService& service, StreamServer& streams);
 /// GET /api/openapi.json of `document`, which has to be told of all routes, and the pages over it.
 std::vector<Route> docs_routes(JobService& service, std::shared_ptr<OpenApi> document);
 

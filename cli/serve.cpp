@@ -1,7 +1,6 @@
 #include "cli/serve.h"
 
 #include <fmt/format.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 #include "api/http_server.h"
 #include "api/routes.h"
 #include "cli/server_options.h"
+#include "core/base/log.h"
 #include "core/base/version.h"
 #include "core/service/job_service.h"
 
@@ -43,8 +43,7 @@ int run_serve(const Args& args) {
   options.declare_settings(app);
   if (auto code = parse_args(app, args)) return *code;
 
-  spdlog::set_default_logger(spdlog::stderr_color_mt("runyard"));
-  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %^%l%$ %v");
+  if (auto done = start_log({}); !done) return fail(done.error());
 
   // Every thread inherits the mask: only sigwait() below sees these.
   sigset_t signals;
@@ -55,6 +54,9 @@ int run_serve(const Args& args) {
 
   auto config = configure(options);
   if (!config) return fail(config.error());
+  const LogOptions log{config->log_level, config->log_format == "json", config->log_file,
+                       config->log_file_bytes, config->log_file_keep};
+  if (auto done = start_log(log); !done) return fail(done.error());
   // It outlives all that streams come from.
   StreamServer streams({config->max_streams, config->max_streams_per_client});
   auto service = JobService::open(*config, {"/proc/self/exe", program_folder() / "runyard-shim"});

@@ -6,7 +6,7 @@ readonly build_packages=(
   build-essential cmake ninja-build pkg-config git ca-certificates
   libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev libboost-filesystem1.81-dev
   libpistache-dev libfmt-dev libspdlog-dev libsqlite3-dev libre2-dev libvalijson-dev libyaml-cpp-dev
-  libcli11-dev libssl-dev libgtest-dev
+  libcli11-dev libssl-dev libgtest-dev prometheus-cpp-dev
 )
 readonly workload_packages=(python3 python3-numpy python3-yaml)
 readonly test_packages=(python3-pytest curl clang-format)

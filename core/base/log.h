@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -40,6 +41,9 @@ struct LogField {
   LogField(std::string_view field, Int number)
       : name(field), value(static_cast<std::int64_t>(number)) {}
   LogField(std::string_view field, double number) : name(field), value(number) {}
+  LogField(std::string_view field, const std::optional<int>& number) : name(field) {
+    if (number) value = static_cast<std::int64_t>(*number);
+  }
 };
 
 /// A line of the default logger with structured fields: `message name=value ...` in text, members

@@ -198,6 +198,7 @@ int HostClient::start() {
   ::posix_spawn_file_actions_destroy(&actions);
   if (code != 0) return code;
   limit_memory(pid, options_.memory_limit);
+  if (options_.starts) ++*options_.starts;
   socket_ = std::move(ours);
   const std::lock_guard lock(mutex_);
   pid_ = pid;

@@ -2,11 +2,13 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <boost/system/result.hpp>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -43,8 +45,9 @@ struct HostFailure {
 class HostClient {
  public:
   struct Options {
-    std::vector<std::string> command;  ///< the program and its arguments
-    std::uint64_t memory_limit = 0;    ///< address space in bytes; 0: none
+    std::vector<std::string> command;                         ///< the program and its arguments
+    std::uint64_t memory_limit = 0;                           ///< address space in bytes; 0: none
+    std::shared_ptr<std::atomic<std::uint64_t>> starts = {};  ///< if given, counts the children
   };
   using Reply = boost::system::result<HostReply, HostFailure>;
   using Clock = std::chrono::steady_clock;

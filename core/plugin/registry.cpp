@@ -129,7 +129,10 @@ json::object to_json(const PluginInfo& info) {
 }
 
 PluginRegistry::PluginRegistry(PluginConfig config)
-    : config_(std::move(config)), snapshot_(std::make_shared<Snapshot>()), allow_(config_.allow) {}
+    : config_(std::move(config)),
+      host_starts_(std::make_shared<std::atomic<std::uint64_t>>(0)),
+      snapshot_(std::make_shared<Snapshot>()),
+      allow_(config_.allow) {}
 
 PluginRegistry::~PluginRegistry() = default;
 
@@ -223,8 +226,8 @@ Result<std::shared_ptr<PluginRegistry::Snapshot>> PluginRegistry::load(
     const std::lock_guard lock(mutex_);
     quarantined = quarantined_;
   }
-  const auto host =
-      std::make_shared<HostClient>(HostClient::Options{config_.host_command, config_.memory_limit});
+  const auto host = std::make_shared<HostClient>(
+      HostClient::Options{config_.host_command, config_.memory_limit, host_starts_});
   auto next = std::make_shared<Snapshot>();
   next->host = host;
   std::vector<std::pair<std::size_t, std::shared_ptr<Plugin>>> sound;  // with its index in infos
@@ -330,6 +333,16 @@ std::shared_ptr<const PluginRegistry::Plugin> PluginRegistry::plugin_of(const Jo
   const std::lock_guard lock(mutex_);
   const auto found = by_sha256_.find(type.sha256);
   return found == by_sha256_.end() ? nullptr : found->second.lock();
+}
+
+Result<> PluginRegistry::check_host() {
+  const auto now = snapshot();
+  if (now->plugins.empty()) return {};  // nobody needs it
+  const auto& plugin = *now->plugins.front();
+  const auto reply = plugin.host->describe(plugin.library, config_.call_deadline);
+  if (reply) return {};
+  return make_error(ErrorKind::kUnavailable,
+                    "the plugin '" + plugin.type.type + "' " + reply.error().message);
 }
 
 Result<json::object> PluginRegistry::check(const JobType& type, json::object params,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <boost/json/object.hpp>
 #include <chrono>
 #include <cstdint>
@@ -94,6 +95,11 @@ class PluginRegistry {
   /// Every library seen since the start, in the order of paths.
   std::vector<PluginInfo> list() const;
 
+  /// Whether a plugin can be asked now; kUnavailable with a sentence when not. Asks one.
+  Result<> check_host();
+  /// Processes of the plugin host that were started so far.
+  std::uint64_t host_starts() const { return *host_starts_; }
+
   /// Checks a submitter's inputs (without `_job`): bounds, unknown fields, schema, paths. Returns
   /// them with defaults filled in and paths in normal form; else kInvalid with every bad field.
   /// `type` comes from this registry.
@@ -119,6 +125,8 @@ class PluginRegistry {
   void count_crash(const Plugin& plugin, const std::string& message);
 
   const PluginConfig config_;  // but for `allow`, which is allow_
+
+  const std::shared_ptr<std::atomic<std::uint64_t>> host_starts_;  // shared with each HostClient
 
   std::mutex scan_mutex_;  // one scan at a time; taken before mutex_; guards:
   std::vector<Candidate> candidates_;

@@ -105,6 +105,7 @@ void JobEngine::conclude(const std::string& job_id, const AttemptResult& result)
     job.error_message = std::move(message);
     job.not_before = now_ms() + backoff * 1000;
     scheduler_.requeue(job_id, job.not_before);
+    journal_.retried(job);
     const int ended = job.attempt;
     commit(*active, [this, job_id, ended] {
       kill_point("retry_committed");
@@ -133,6 +134,7 @@ void JobEngine::end(Active& active, JobStatus status, EndReason reason, std::str
   job.error_message = std::move(message);
   job.waiting_for.clear();
   job.not_before.reset();
+  journal_.ended(job);
   const std::string job_id = job.job_id;
   const bool success = status == JobStatus::kSuccess;
   const bool follows = success && !job.dry_run && !active.type->on_success.empty();

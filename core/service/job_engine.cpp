@@ -37,9 +37,10 @@ Scheduler::Limits limits_of(const Config& config) {
 
 }  // namespace
 
-JobEngine::JobEngine(Setup setup, JobStore::Opened store, JobCache& cache)
+JobEngine::JobEngine(Setup setup, JobStore::Opened store, JobCache& cache, Metrics& metrics)
     : setup_(std::move(setup)),
       cache_(cache),
+      journal_(metrics),
       work_(io_.get_executor()),
       wakeup_(io_),
       housekeeping_(io_),

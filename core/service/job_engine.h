@@ -23,6 +23,7 @@
 #include "core/service/config.h"
 #include "core/service/job_cache.h"
 #include "core/service/job_edit.h"
+#include "core/service/job_journal.h"
 #include "core/store/job_store.h"
 #include "core/store/json_mirror.h"
 
@@ -52,7 +53,7 @@ class JobEngine {
     /// Checks inputs and asks the plugin for the command. May block; called on a worker thread.
     std::function<Result<JobEdit::Plan>(const JobTypePtr&, const boost::json::object&)> plan;
   };
-  JobEngine(Setup setup, JobStore::Opened store, JobCache& cache);
+  JobEngine(Setup setup, JobStore::Opened store, JobCache& cache, Metrics& metrics);
   ~JobEngine();
   JobEngine(const JobEngine&) = delete;
   JobEngine& operator=(const JobEngine&) = delete;
@@ -70,6 +71,7 @@ class JobEngine {
   Result<Scheduler::Snapshot> set_mode(std::optional<Scheduler::Mode> mode);
 
   JobStore& store() { return *store_; }
+  JsonMirror::Lag mirror_lag() const { return mirror_->lag(); }
 
  private:
   using Answer = std::function<void(const Result<>&)>;
@@ -135,6 +137,7 @@ class JobEngine {
 
   const Setup setup_;
   JobCache& cache_;
+  JobJournal journal_;
   boost::asio::io_context io_;
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   boost::asio::thread_pool worker_{1};  // plans deferred jobs, asks git

@@ -258,7 +258,10 @@ Result<std::unique_ptr<JobService>> JobService::open(Config config, Programs pro
   service->registry_ = std::make_unique<PluginRegistry>(std::move(plugins));
   if (auto done = service->registry_->rescan(); !done) return done.error();
 
-  auto store = JobStore::open(settings.state_dir);
+  JobService* raw = service.get();
+  auto store = JobStore::open(settings.state_dir, [raw](double seconds, std::size_t writes) {
+    raw->metrics_.committed(seconds, writes);
+  });
   if (!store) return store.error();
   if (!store->moved_aside.empty()) {
     spdlog::error("the database was damaged; it is kept as {}, and a new one is made from {}",
@@ -266,7 +269,6 @@ Result<std::unique_ptr<JobService>> JobService::open(Config config, Programs pro
   }
 
   service->line_indexes_ = std::make_unique<LineIndexes>(settings.state_dir / "logindex");
-  JobService* raw = service.get();
   JobEngine::Setup setup;
   setup.config = settings;
   setup.instance = *instance;
@@ -281,10 +283,11 @@ Result<std::unique_ptr<JobService>> JobService::open(Config config, Programs pro
   setup.plan = [raw](const JobTypePtr& type, const json::object& params) {
     return raw->plan(type, params);
   };
-  service->engine_ =
-      std::make_unique<JobEngine>(std::move(setup), std::move(*store), service->cache_);
+  service->engine_ = std::make_unique<JobEngine>(std::move(setup), std::move(*store),
+                                                 service->cache_, service->metrics_);
   if (auto done = service->engine_->recover(); !done) return done.error();
   service->engine_->start();
+  service->measured_ = service->metrics_.add_source([raw] { return raw->measure(); });
   return service;
 }
 

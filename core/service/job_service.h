@@ -19,6 +19,7 @@
 #include "core/service/config.h"
 #include "core/service/job_cache.h"
 #include "core/service/job_edit.h"
+#include "core/service/metrics.h"
 #include "core/store/job_store.h"
 #include "core/workspace/workspace.h"
 
@@ -106,6 +107,10 @@ class JobService {
   Result<boost::json::object> queue();
   Result<boost::json::object> set_queue_mode(QueueMode mode);
 
+  /// Why new work cannot be taken now, a sentence each; empty when it can.
+  std::vector<std::string> obstacles();
+  Metrics& metrics() { return metrics_; }
+
   const Config& config() const { return config_; }
   const Confinement& confinement() const { return *confinement_; }
   /// What the workspace holds, for reading.
@@ -114,16 +119,19 @@ class JobService {
  private:
   explicit JobService(Config config);
   Result<JobEdit::Plan> plan(const JobTypePtr& type, const boost::json::object& params);
+  std::vector<prometheus::MetricFamily> measure();
   Result<std::vector<JobCache::View>> views_of(const std::vector<std::string>& ids);
 
   Config config_;
   UniqueFd state_lock_, workspace_lock_;
   std::optional<Confinement> confinement_;
+  Metrics metrics_;
   std::optional<Workspace> workspace_;  // uses the confinement
   std::unique_ptr<PluginRegistry> registry_;
   JobCache cache_;
   std::unique_ptr<LineIndexes> line_indexes_;
-  std::unique_ptr<JobEngine> engine_;  // the last: it uses all of the above
+  std::unique_ptr<JobEngine> engine_;  // it uses all of the above
+  std::shared_ptr<prometheus::Collectable> measured_;
 };
 
 }  // namespace runyard

@@ -107,6 +107,7 @@ void JobEngine::insert(std::vector<Job> jobs, std::optional<IdempotencyKey> key,
       for (const JobPtr& job : created) {
         cache_.add(job);
         mirror_->touch(job);
+        journal_.accepted(*job);
       }
     }
     asio::post(io_, [this, created, key, done] {
@@ -187,6 +188,7 @@ void JobEngine::begin(const Scheduler::Start& start) {
   job.scan_offset = attempt.log_start;
   job.attempts.push_back(attempt);
   job.executor = "local";
+  journal_.started(job);
   commit(*active, [this, job_id = job.job_id] {
     kill_point("start_committed");
     launch(job_id);

@@ -169,14 +169,16 @@ class JobStore::Writer {
   }
 };
 
-JobStore::JobStore(std::filesystem::path path) : path_(std::move(path)) {}
+JobStore::JobStore(std::filesystem::path path, Observer observer)
+    : path_(std::move(path)), observer_(std::move(observer)) {}
 
-Result<JobStore::Opened> JobStore::open(const std::filesystem::path& state_folder) {
+Result<JobStore::Opened> JobStore::open(const std::filesystem::path& state_folder,
+                                        Observer observer) {
   Opened opened;
   const auto path = state_folder / "jobs.db";
   std::error_code ignored;
   for (int attempt = 0;; ++attempt) {
-    std::unique_ptr<JobStore> store(new JobStore(path));
+    std::unique_ptr<JobStore> store(new JobStore(path, observer));
     bool corrupt = false;
     auto prepare = [&]() -> Result<> {
       auto database = sqlite::Database::open(path, sqlite::Database::Mode::kReadWrite);
@@ -281,8 +283,13 @@ void JobStore::run_writer() {
       waiting_.clear();
       if (batch.empty() && stop) return;
     }
+    const auto begun = std::chrono::steady_clock::now();
     auto done = apply(batch);
     failing_ = !done;
+    if (done && observer_) {
+      const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
+      observer_(took.count(), batch.size());
+    }
     if (done) {
       for (Write& write : batch) {
         if (write.done) write.done(write.refused ? Result<>(*write.refused) : Result<>());

@@ -64,7 +64,10 @@ class JobStore {
     bool created = false;
     std::string moved_aside;  ///< the damaged file's new name; "" when there was none
   };
-  static Result<Opened> open(const std::filesystem::path& state_folder);
+  /// `observer`, if given, hears of each transaction how long it took and how many writes it had;
+  /// on the writer thread.
+  using Observer = std::function<void(double seconds, std::size_t writes)>;
+  static Result<Opened> open(const std::filesystem::path& state_folder, Observer observer = {});
 
   /// Writes what waits, then stops the writer.
   ~JobStore();
@@ -116,7 +119,7 @@ class JobStore {
   struct Write;
   class Writer;
 
-  explicit JobStore(std::filesystem::path path);
+  JobStore(std::filesystem::path path, Observer observer);
   void enqueue(Write write);
   void run_writer();
   Result<> apply(std::vector<Write>& batch);
@@ -124,6 +127,7 @@ class JobStore {
   auto read(F&& f) -> decltype(f(std::declval<sqlite::Database&>()));
 
   const std::filesystem::path path_;
+  const Observer observer_;
 
   std::mutex mutex_;  // guards waiting_, stopping_
   std::condition_variable wake_;

@@ -72,6 +72,7 @@ void JsonMirror::touch(JobPtr job) {
   {
     std::lock_guard lock(mutex_);
     first = waiting_.empty();
+    if (!waiting_since_) waiting_since_ = Clock::now();
     const auto [waits, is_new] = waiting_.try_emplace(job->job_id, job);
     if (!is_new && waits->second && waits->second->seq < job->seq) waits->second = std::move(job);
   }
@@ -82,8 +83,17 @@ void JsonMirror::forget(const std::string& job_id) {
   {
     std::lock_guard lock(mutex_);
     waiting_[job_id] = nullptr;
+    if (!waiting_since_) waiting_since_ = Clock::now();
   }
   wake_.notify_one();
+}
+
+JsonMirror::Lag JsonMirror::lag() const {
+  std::lock_guard lock(mutex_);
+  const auto since = writing_since_ ? writing_since_ : waiting_since_;
+  const std::chrono::duration<double> age =
+      since ? Clock::now() - *since : std::chrono::duration<double>(0);
+  return {waiting_.size() + writing_, age.count()};
 }
 
 void JsonMirror::run() {
@@ -96,6 +106,8 @@ void JsonMirror::run() {
     const bool stop = stopping_;
     std::map<std::string, JobPtr> batch;
     batch.swap(waiting_);
+    writing_ = batch.size();
+    writing_since_ = std::exchange(waiting_since_, std::nullopt);
     lock.unlock();
     kill_point("mirror_begin");
     std::int64_t highest = 0;
@@ -118,6 +130,9 @@ void JsonMirror::run() {
     }
     if (!failed && highest > 0) on_flushed_(highest);
     lock.lock();
+    writing_ = 0;
+    if (failed) waiting_since_ = writing_since_;
+    writing_since_.reset();
     waiting_.merge(batch);  // What could not be written, unless something newer came.
     if (stop && (waiting_.empty() || failed)) return;
   }

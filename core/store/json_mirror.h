@@ -1,10 +1,12 @@
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <filesystem>
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -34,14 +36,25 @@ class JsonMirror {
   /// Removes the record (DELETE).
   void forget(const std::string& job_id);
 
+  /// What is committed and not in its record yet.
+  struct Lag {
+    std::size_t records = 0;
+    double seconds = 0;  ///< age of the oldest
+  };
+  Lag lag() const;
+
  private:
+  using Clock = std::chrono::steady_clock;
+
   void run();
 
   const std::filesystem::path folder_;
   const std::function<void(std::int64_t)> on_flushed_;
-  std::mutex mutex_;  // guards what follows
+  mutable std::mutex mutex_;  // guards what follows
   std::condition_variable wake_;
   std::map<std::string, JobPtr> waiting_;  // null: remove the record
+  std::size_t writing_ = 0;                // taken from waiting_, and not yet on disk
+  std::optional<Clock::time_point> waiting_since_, writing_since_;
   bool stopping_ = false;
   std::thread thread_;
 };
