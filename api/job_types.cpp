@@ -25,6 +25,38 @@ json::object to_document(const JobType& type) {
   return document;
 }
 
+Reply no_such_type(const std::string& slug) {
+  return problem(404, "there is no job type '" + slug + "'");
+}
+
+/// {params, _job} as far as a submit would get before it queues anything.
+Reply preview(JobService& service, const Call& call) {
+  Submission submission;
+  submission.type = service.find_slug(call.path.at("slug"));
+  if (!submission.type) return no_such_type(call.path.at("slug"));
+  auto body = read_object(call);
+  if (!body) return problem(body.error());
+  json::value options;
+  std::vector<FieldError> mistakes;
+  for (auto& [name, value] : *body) {
+    if (name == "params" && value.is_object()) {
+      submission.params = std::move(value.get_object());
+    } else if (name == "_job") {
+      options = std::move(value);
+    } else {
+      mistakes.push_back({"/" + std::string(name), "is not expected here"});
+    }
+  }
+  if (!mistakes.empty()) return problem(422, "a preview takes {params: {...}, _job}", mistakes);
+  auto read = service.read_options(*submission.type, &options);
+  if (!read) return problem(read.error());
+  submission.options = std::move(*read);
+  auto plan = service.preview(submission);
+  if (!plan) return problem(plan.error());
+  json::array command(plan->command.begin(), plan->command.end());
+  return json_reply({{"params", std::move(plan->params)}, {"command", std::move(command)}});
+}
+
 }  // namespace
 
 std::vector<Route> job_type_routes(JobService& service) {
@@ -39,10 +71,12 @@ std::vector<Route> job_type_routes(JobService& service) {
       {"GET", "/api/job-types/:slug", Role::kViewer, "One job type",
        [&service](const Call& call) {
          const auto type = service.find_slug(call.path.at("slug"));
-         return type ? json_reply(to_document(*type))
-                     : problem(404, "there is no job type '" + call.path.at("slug") + "'");
+         return type ? json_reply(to_document(*type)) : no_such_type(call.path.at("slug"));
        },
        answers("JobType")},
+      {"POST", "/api/job-types/:slug/preview", Role::kViewer, "What a job would run",
+       [&service](const Call& call) { return preview(service, call); },
+       answers("Preview").of_each_job_type("params").fails({503})},
   };
 }
 

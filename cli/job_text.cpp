@@ -50,18 +50,6 @@ std::string joined(const json::array* list, std::string_view separator) {
   return out;
 }
 
-std::string command_line(const json::object& job) {
-  std::string out;
-  if (const auto* words = array_of(job, "command")) {
-    for (const auto& word : *words) {
-      if (!word.is_string()) continue;
-      if (!out.empty()) out += ' ';
-      out += shell_quote(word.get_string());
-    }
-  }
-  return out;
-}
-
 std::string resources_text(const json::object& job) {
   const auto* resources = object_of(job, "resources");
   if (!resources) return "";
@@ -237,6 +225,18 @@ std::string describe_job(const json::object& job, const std::string& url, TimeMs
     }
   }
   return lines.text() + link_lines(job, url);
+}
+
+std::string command_line(const json::object& document) {
+  std::string out;
+  if (const auto* words = array_of(document, "command")) {
+    for (const auto& word : *words) {
+      if (!word.is_string()) continue;
+      if (!out.empty()) out += ' ';
+      out += shell_quote(word.get_string());
+    }
+  }
+  return out;
 }
 
 std::string shell_quote(std::string_view word) {

@@ -32,5 +32,7 @@ std::string link_lines(const boost::json::object& job, const std::string& url);
 
 /// A word as a shell would need it.
 std::string shell_quote(std::string_view word);
+/// The `command` of a document as a line for a shell; "" when it has none.
+std::string command_line(const boost::json::object& document);
 
 }  // namespace runyard::cli

@@ -8,6 +8,7 @@
 #include "cli/follow.h"
 #include "cli/interrupt.h"
 #include "cli/job_options.h"
+#include "cli/job_text.h"
 #include "cli/json_access.h"
 #include "cli/output.h"
 #include "cli/schema_flags.h"
@@ -40,6 +41,7 @@ struct Shared {
   std::string server;
   bool json = false;
   bool follow = false;
+  bool preview = false;
 };
 
 /// One job of the chain: its type, and the parser with the flags of that type.
@@ -53,7 +55,10 @@ struct Link {
 
 void declare_shared(CLI::App& app, Shared& shared) {
   add_common_options(app, shared.server, shared.json);
-  app.add_flag("-f,--follow", shared.follow, "Print the log, wait, and exit with the job's code");
+  auto* follow = app.add_flag("-f,--follow", shared.follow,
+                              "Print the log, wait, and exit with the job's code");
+  app.add_flag("--preview", shared.preview, "Print the command that would run, and queue nothing")
+      ->excludes(follow);
 }
 
 void declare(Link& link, const json::object& type, Shared& shared) {
@@ -141,6 +146,42 @@ Result<json::object> request_body(Api& api, const Link& link, const std::string&
   return body;
 }
 
+/// Inputs that name what the job before will have found: its command is not known yet.
+bool has_hints(const json::object& params) {
+  return json::serialize(params).find("{hint.") != std::string::npos;
+}
+
+/// Prints what each job would run; with --json its documents.
+int preview_chain(Api& api, const std::vector<std::unique_ptr<Link>>& links, bool json_output) {
+  json::array all;
+  for (const auto& link : links) {
+    auto body = request_body(api, *link, "");
+    if (!body) return fail(body.error());
+    json::object request;
+    if (auto* options = body->if_contains("_job")) {
+      request["_job"] = std::move(*options);
+      body->erase("_job");
+    }
+    if (&link != &links.front() && has_hints(*body)) {
+      all.push_back(json::object{{"params", std::move(*body)}, {"command", json::array()}});
+      continue;
+    }
+    request["params"] = std::move(*body);
+    auto answer = api.post("/api/job-types/" + percent_encode(link->slug) + "/preview", request);
+    if (!answer) return fail(answer.error());
+    all.push_back(std::move(*answer));
+  }
+  if (json_output) {
+    print_json(all.size() == 1 ? all.front() : json::value(all));
+    return kOk;
+  }
+  for (const auto& plan : all) {
+    const std::string line = plan.is_object() ? command_line(plan.get_object()) : "";
+    print((line.empty() ? "# known when the job before it has ended" : line) + "\n");
+  }
+  return kOk;
+}
+
 /// A chain is submitted whole or not at all: what was accepted before the failure is cancelled.
 void take_back(Api& api, const json::array& jobs) {
   for (const auto& job : jobs) {
@@ -216,6 +257,7 @@ int run_submit(const Args& args) {
     links.push_back(std::move(link));
   }
 
+  if (shared.preview) return preview_chain(*api, links, shared.json);
   auto jobs = submit_chain(*api, links);
   if (!jobs) return fail(jobs.error());
   const int code = shared.follow ? follow_chain(*api, *jobs, shared.json) : kOk;

@@ -334,6 +334,20 @@ Result<JobEdit::Plan> JobService::plan(const JobTypePtr& type, const json::objec
   return JobEdit::Plan{std::move(*checked), std::move(*command), dry_run};
 }
 
+Result<JobEdit::Plan> JobService::preview(const Submission& submission) {
+  for (std::size_t i = 0; i < submission.options.after.size(); ++i) {
+    const auto other = find(submission.options.after[i]);
+    if (!other) {
+      return invalid_field(fmt::format("/_job/after/{}", i), other.error().message);
+    }
+  }
+  if (has_templates(submission.params) && !submission.options.after.empty()) {
+    // Checked when the jobs before it have succeeded.
+    return JobEdit::Plan{submission.params, {}, is_dry_run(submission.params)};
+  }
+  return plan(submission.type, submission.params);
+}
+
 Result<JobService::Submitted> JobService::submit(std::vector<Submission> submissions,
                                                  std::optional<IdempotencyKey> key) {
   if (key) {
@@ -355,23 +369,12 @@ Result<JobService::Submitted> JobService::submit(std::vector<Submission> submiss
   }
   std::vector<Job> jobs;
   for (Submission& submission : submissions) {
-    for (std::size_t i = 0; i < submission.options.after.size(); ++i) {
-      const auto other = find(submission.options.after[i]);
-      if (!other) {
-        return invalid_field(fmt::format("/_job/after/{}", i), other.error().message);
-      }
-    }
+    auto planned = preview(submission);
+    if (!planned) return planned.error();
     Job job;
-    if (has_templates(submission.params) && !submission.options.after.empty()) {
-      job.params = submission.params;  // checked when the jobs before it have succeeded
-      job.dry_run = is_dry_run(submission.params);
-    } else {
-      auto planned = plan(submission.type, submission.params);
-      if (!planned) return planned.error();
-      job.params = std::move(planned->params);
-      job.command = std::move(planned->command);
-      job.dry_run = planned->dry_run;
-    }
+    job.params = std::move(planned->params);
+    job.command = std::move(planned->command);
+    job.dry_run = planned->dry_run;
     job.job_type = submission.type->type;
     job.plugin_version = submission.type->version;
     job.options = std::move(submission.options);

@@ -76,6 +76,10 @@ class JobService {
 
   /// Reads `_job` over the job type's defaults. kInvalid with fields below /_job.
   Result<JobOptions> read_options(const JobType& type, const boost::json::value* options) const;
+  /// What submit() would run, with the same checks but those of the queue, and no effect. The
+  /// command is empty while it is not known (`{hint.*}` in the inputs of a job that is `after`
+  /// others).
+  Result<JobEdit::Plan> preview(const Submission& submission);
   /// Validates and queues; on disk when it returns. With a key that was used before: the first
   /// one's jobs, `repeated` set; kInvalid when that was another body.
   struct Submitted {

@@ -1,6 +1,7 @@
 """The `runyard` program against a real server: flags from the schema, following, exit codes, JSON."""
 
 import json
+import shlex
 import os
 import signal
 import subprocess
@@ -163,6 +164,25 @@ def test_a_chain_is_submitted_whole_or_not_at_all(paused):
     assert "/config_path" in failed.stderr
     jobs = cli.json("ls", "--group", "cli-chain")
     assert [job["status"] for job in jobs] == ["CANCELLED"]
+
+
+def test_preview_prints_the_command_and_queues_nothing(cli):
+    before = cli("ls").stdout
+    line = cli("submit", "train", "--config-path", "configs/smoke.yaml", "--override", "a=b c",
+               "--preview").stdout
+    words = shlex.split(line)
+    assert words[1:] == ["-m", "scripts.run_experiment", "--config", "configs/smoke.yaml", "--set",
+                         "a=b c"]
+    plans = cli.json("submit", "train", "--config-path", "configs/smoke.yaml", "--preview",
+                     "--then", "eval-metrics", "--run-id", "{hint.run_id}")
+    assert plans[0]["params"]["dry_run"] is False and plans[0]["command"][2] == "scripts.run_experiment"
+    assert plans[1] == {"params": {"run_id": "{hint.run_id}"}, "command": []}
+    assert "# known when" in cli("submit", "train", "--config-path", "configs/smoke.yaml", "--then",
+                                 "eval-metrics", "--run-id", "{hint.run_id}", "--preview").stdout
+    failed = cli("submit", "train", "--config-path", "configs/none.yaml", "--preview", code=2)
+    assert "/config_path" in failed.stderr
+    cli("submit", "train", "--config-path", "configs/smoke.yaml", "--preview", "--follow", code=2)
+    assert cli("ls").stdout == before
 
 
 def test_ctrl_c_ends_the_following_and_not_the_job(paused):

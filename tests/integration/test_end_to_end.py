@@ -247,3 +247,35 @@ def test_two_servers_on_one_workspace(server, make_server):
                          state=server.workspace.parent / "other-state")
     assert second.start(expect_failure=True) == 1
     assert "another Runyard server" in second.log_text()
+
+
+def test_a_preview_says_what_a_submit_would_run(server):
+    def preview(body, slug="train"):
+        return server.post(f"/api/job-types/{slug}/preview", body)
+
+    jobs = server.get("/api/jobs/recent?limit=500")
+    body = {"config_path": "configs/smoke.yaml", "overrides": ["seed=2"]}
+    plan = preview({"params": body, "_job": {"priority": 3}})
+    assert plan.status == 200, plan.text
+    assert plan.json["params"] == {**body, "dry_run": False}
+    assert plan.json["command"][1:] == ["-m", "scripts.run_experiment", "--config",
+                                        "configs/smoke.yaml", "--set", "seed=2"]
+    for wrong, pointers in (({"params": {}}, {"/config_path"}),
+                            ({"params": {"config_path": "../x.yaml", "no": 1}}, {"/config_path", "/no"}),
+                            ({"params": body, "_job": {"slots": 0}}, {"/_job/slots"}),
+                            ({"params": body, "_job": {"after": ["job_20200101_000000__00000000"]}},
+                             {"/_job/after/0"}),
+                            ({**body}, {"/config_path", "/overrides"}),
+                            ({"params": []}, {"/params"})):
+        refused = preview(wrong)
+        assert refused.status == 422, wrong
+        assert {error["pointer"] for error in refused.json["errors"]} == pointers
+    assert preview({}).status == 422 and preview({}, slug="nothing").status == 404
+    assert preview({}, slug="index-runs").json["command"][1:3] == ["-m", "scripts.index_runs"]
+    assert server.get("/api/jobs/recent?limit=500") == jobs
+
+    job = server.submit("train", {**body, "dry_run": True, "_job": {"priority": 3}})
+    assert job["command"] == preview({"params": {**body, "dry_run": True}}).json["command"]
+    templates = preview({"params": {"run_id": "{hint.run_id}"}, "_job": {"after": [job["job_id"]]}},
+                        slug="eval-metrics")
+    assert templates.json == {"params": {"run_id": "{hint.run_id}"}, "command": []}
