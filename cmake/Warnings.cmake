@@ -5,8 +5,8 @@ target_compile_options(runyard_warnings INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wimplicit-fallthrough -Werror
   $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor -Woverloaded-virtual>
   # g++ 12 reports false positives of these in the standard library and Boost at -O2.
-  -Wno-maybe-uninitialized $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
-  -Wno-array-bounds $<$<CXX_COMPILER_ID:GNU>:-Wno-stringop-overflow>)
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized -Wno-restrict -Wno-array-bounds
+  -Wno-stringop-overflow>)
 
 add_library(runyard_options INTERFACE)
 target_link_libraries(runyard_options INTERFACE runyard_warnings Threads::Threads)
@@ -17,6 +17,10 @@ if(RUNYARD_SANITIZE)
   target_compile_options(runyard_options INTERFACE
     -fsanitize=${RUNYARD_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(runyard_options INTERFACE -fsanitize=${RUNYARD_SANITIZE})
+endif()
+if(RUNYARD_FUZZ)  # with clang, whose warnings are others; g++ is the compiler that decides
+  target_compile_options(runyard_warnings INTERFACE -Wno-error)
+  target_compile_options(runyard_options INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 if(RUNYARD_SANITIZE MATCHES "thread")
   # This sanitizer does not know fences; Asio hands work over under mutexes, which it does know.

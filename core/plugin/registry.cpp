@@ -265,7 +265,8 @@ Result<std::shared_ptr<PluginRegistry::Snapshot>> PluginRegistry::load(
   std::stable_sort(sound.begin(), sound.end(), [](const auto& a, const auto& b) {
     return parse_version(a.second->type.version) > parse_version(b.second->type.version);
   });
-  for (auto& [index, plugin] : sound) {
+  for (auto& [index, found] : sound) {
+    auto& plugin = found;  // clang 14 takes no structured binding into a lambda
     PluginInfo& info = next->infos[index];
     const auto& others = next->plugins;
     const auto same_type = std::find_if(others.begin(), others.end(), [&](const auto& other) {
