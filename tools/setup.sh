@@ -9,7 +9,7 @@ readonly build_packages=(
   libcli11-dev libssl-dev libgtest-dev prometheus-cpp-dev
 )
 readonly workload_packages=(python3 python3-numpy python3-yaml)
-readonly test_packages=(python3-pytest curl clang-format)
+readonly test_packages=(python3-pytest curl clang-format wrk task-spooler nginx-light)
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
 
@@ -40,7 +40,8 @@ setup() {
     fi
     say "Installing ${#missing[@]} Debian packages"
     "${as_root[@]}" apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends \
+    # RUNLEVEL: what comes with a daemon (nginx) must not start it.
+    "${as_root[@]}" env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
       "${missing[@]}" >/dev/null
   fi
   tools/fetch_data.sh >&2

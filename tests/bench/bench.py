@@ -459,6 +459,7 @@ class Bench:
                 for _ in range(self.rounds):
                     load = self.program("bench_http_load", server.port, 1, 20 if self.quick else 200,
                                         "POST", "/api/jobs/command", body)
+                    check(list(load["statuses"]) == ["201"], f"submits: {load['statuses']}")
                     submits.append(load["p50"])
                 points["submit p50, µs"] = statistics.median(submits)
         for what, by_size in flat.items():
