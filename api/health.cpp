@@ -79,7 +79,7 @@ std::vector<Route> health_routes(JobService& service, StreamServer& streams) {
   };
 }
 
-std::vector<Route> all_routes(JobService& service, StreamServer& streams) {
+std::vector<Route> all_routes(JobService& service, Access& access, StreamServer& streams) {
   std::vector<Route> all;
   const auto append = [&all](std::vector<Route> routes) {
     for (auto& route : routes) all.push_back(std::move(route));
@@ -88,6 +88,7 @@ std::vector<Route> all_routes(JobService& service, StreamServer& streams) {
     append(resource(service));
   }
   append(health_routes(service, streams));
+  append(session_routes(access));
   const auto document = std::make_shared<OpenApi>();
   append(docs_routes(service, document));
   document->describe(all);

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "api/status_title.h"
 #include "core/base/text.h"
 
 namespace runyard {
@@ -37,43 +38,6 @@ int status_of(ErrorKind kind) {
   return 500;
 }
 
-std::string_view title_of(int status) {
-  switch (status) {
-    case 400:
-      return "Bad request";
-    case 401:
-      return "Sign in first";
-    case 403:
-      return "Forbidden";
-    case 404:
-      return "Not found";
-    case 405:
-      return "Method not allowed";
-    case 409:
-      return "Conflict";
-    case 413:
-      return "Request too large";
-    case 414:
-      return "Address too long";
-    case 415:
-      return "Unsupported media type";
-    case 416:
-      return "Range not satisfiable";
-    case 421:
-      return "Misdirected request";
-    case 422:
-      return "Invalid input";
-    case 429:
-      return "Queue full";
-    case 503:
-      return "Not available now";
-    case 507:
-      return "Disk full";
-    default:
-      return "Internal error";
-  }
-}
-
 }  // namespace
 
 std::string Call::header(const std::string& lower_case_name) const {
@@ -94,7 +58,7 @@ Reply json_reply(const json::value& document, int status) {
 
 Reply problem(int status, std::string_view detail, const std::vector<FieldError>& fields) {
   json::object document{{"type", "about:blank"},
-                        {"title", title_of(status)},
+                        {"title", status_title(status)},
                         {"status", status},
                         {"detail", sanitize_utf8(detail)}};  // it may cite the request
   if (!fields.empty()) {
@@ -107,6 +71,7 @@ Reply problem(int status, std::string_view detail, const std::vector<FieldError>
   }
   Reply reply = json_reply(document, status);
   reply.content_type = "application/problem+json";
+  if (status == 401) reply.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"Runyard\"");
   if (status == 429 || status == 503) reply.headers.emplace_back("Retry-After", "5");
   return reply;
 }

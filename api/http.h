@@ -11,18 +11,34 @@
 
 #include "api/route_doc.h"
 #include "api/stream.h"
+#include "core/access/role.h"
 #include "core/base/files.h"
 #include "core/base/result.h"
 
 namespace runyard {
 
-/// A request as handlers see it: decoded, bounded, and past the guard.
+/// Who sent a request.
+struct Caller {
+  std::string name;  ///< of the token; `local` where no token is asked for; "" unknown
+  Role role = Role::kPublic;
+  std::string token_sha256;  ///< "" without a token
+};
+
+/// A request as handlers see it: decoded, bounded, and past the chain.
 struct Call {
   std::string method;                          ///< GET for HEAD too
+  std::string target;                          ///< the path as it was sent
   std::map<std::string, std::string> path;     ///< the values of `:name` segments
   std::map<std::string, std::string> query;    ///< decoded; of a repeated key the first one
   std::map<std::string, std::string> headers;  ///< names in lower case
   std::string body;
+
+  // What the chain found out.
+  std::string client;        ///< the address it comes from, by a trusted proxy's word if it has one
+  std::string host;          ///< and port, as the client knows this server
+  bool is_https = false;     ///< between the client and a trusted proxy
+  bool is_own_page = false;  ///< no web page of another site sent it
+  Caller caller;
 
   std::string header(const std::string& lower_case_name) const;
 };
@@ -40,14 +56,13 @@ struct Reply {
   std::vector<std::pair<std::string, std::string>> headers;
   std::optional<FileBody> file;       ///< instead of `body`
   std::optional<EventStream> stream;  ///< instead of `body`; the answer is 200
+  std::vector<std::string> job_ids;   ///< for the audit log, when they are not in the address
 };
 
-/// Who may call a route. On loopback without tokens everyone has every role.
-enum class Role { kPublic, kViewer, kOperator, kAdmin };
-
 /// One line of the route table: the only list of what this server answers. `path` has segments such
-/// as `:id`; a fixed segment is preferred to one of these. The handler may be called by any worker
-/// thread; an exception of it is answered with 500.
+/// as `:id`; a fixed segment is preferred to one of these. `role`: the lowest that may call; where
+/// no token is asked for, everyone has every role. The handler may be called by any worker thread;
+/// an exception of it is answered with 500.
 struct Route {
   std::string method, path;
   Role role;

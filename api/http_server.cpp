@@ -49,13 +49,31 @@ std::string lower(std::string text) {
   return text;
 }
 
+/// 404, or 405 where other methods have a route.
+Reply nothing_here(const std::vector<std::string>& allowed) {
+  if (allowed.empty()) {
+    return problem(404, "there is nothing at this address; the API begins at /api/jobs/recent");
+  }
+  const std::string methods = fmt::format("{}", fmt::join(allowed, ", "));
+  Reply reply = problem(405, "this address takes " + methods);
+  reply.headers.emplace_back("Allow", methods);
+  return reply;
+}
+
+/// Whose streams are counted together: those of a token, else those of an address; "" has no limit.
+std::string name_for_limits(const Call& call) {
+  if (!call.caller.token_sha256.empty()) return "token " + call.caller.name;
+  return is_loopback(call.client) ? "" : call.client;
+}
+
 }  // namespace
 
 class HttpServer::Impl {
  public:
-  Impl(Options options, Guard guard, Router router, StreamServer& streams)
+  Impl(Options options, Guard guard, Access& access, Router router, StreamServer& streams)
       : options_(std::move(options)),
         guard_(std::move(guard)),
+        access_(access),
         router_(std::move(router)),
         streams_(streams) {}
 
@@ -75,14 +93,15 @@ class HttpServer::Impl {
 
  private:
   class Handler;
-  Reply answer(const Pistache::Http::Request& request) const;
-  void send(Reply reply, Pistache::Http::ResponseWriter writer, bool is_head,
-            const std::string& client);
+  void handle(const Pistache::Http::Request& request, Pistache::Http::ResponseWriter writer);
+  Reply pass(Call& call, const std::string& query, const Router::Match& match);
+  void send(Reply reply, Pistache::Http::ResponseWriter writer, bool is_head, const Call& call);
   std::optional<Reply> hand_over(Reply& reply, const Pistache::Http::ResponseWriter& writer,
-                                 const std::string& client);
+                                 const Call& call);
 
   const Options options_;
   const Guard guard_;
+  Access& access_;
   const Router router_;
   StreamServer& streams_;
   std::unique_ptr<Pistache::Http::Endpoint> endpoint_;
@@ -96,51 +115,58 @@ class HttpServer::Impl::Handler : public Pistache::Http::Handler {
 
   void onRequest(const Pistache::Http::Request& request,
                  Pistache::Http::ResponseWriter writer) override {
-    server_->send(server_->answer(request), std::move(writer),
-                  request.method() == Pistache::Http::Method::Head, request.address().host());
+    server_->handle(request, std::move(writer));
   }
 
  private:
   Impl* server_;
 };
 
-Reply HttpServer::Impl::answer(const Pistache::Http::Request& request) const {
+void HttpServer::Impl::handle(const Pistache::Http::Request& request,
+                              Pistache::Http::ResponseWriter writer) {
+  Call call;
+  call.method = Pistache::Http::methodString(request.method());
+  const bool is_head = call.method == "HEAD";
+  if (is_head) call.method = "GET";
+  call.target = request.resource();
+  call.client = request.address().host();
+  for (const auto& [name, header] : request.headers().rawList()) {
+    call.headers.emplace(lower(name), header.value());
+  }
+  call.body = request.body();
+  auto match = router_.find(call.method, call.target);
+  call.path = std::move(match.path);
+  Reply reply;
   try {
-    Call call;
-    call.method = Pistache::Http::methodString(request.method());
-    if (call.method == "HEAD") call.method = "GET";
-    for (const auto& [name, header] : request.headers().rawList()) {
-      call.headers.emplace(lower(name), header.value());
-    }
-    call.body = request.body();
-    if (auto refused = guard_.check(call)) return std::move(*refused);
-    if (!decode_query(request.query().as_str(), call.query)) {
-      return problem(400, "the query of the address is malformed; percent-encode its values");
-    }
-    auto match = router_.find(call.method, request.resource());
-    if (!match.route) {
-      if (match.allowed.empty()) {
-        return problem(404, "there is nothing at this address; the API begins at /api/jobs/recent");
-      }
-      Reply reply =
-          problem(405, fmt::format("this address takes {}", fmt::join(match.allowed, ", ")));
-      reply.headers.emplace_back("Allow", fmt::format("{}", fmt::join(match.allowed, ", ")));
-      return reply;
-    }
-    call.path = std::move(match.path);
-    return match.route->handler(call);
+    reply = pass(call, request.query().as_str(), match);
   } catch (const std::exception& error) {
     spdlog::error("a request failed: {}", error.what());
-    return problem(500, "the server failed to answer this request; its log says why");
+    reply = problem(500, "the server failed to answer this request; its log says why");
   }
+  access_.record(call, match.route, reply);
+  send(std::move(reply), std::move(writer), is_head, call);
+}
+
+/// The one way to every route. The HTTP layer has checked the limits; a step refuses the call, or
+/// leaves it to the next one. Finding the route before tells nobody anything: what is not there is
+/// answered at the end.
+Reply HttpServer::Impl::pass(Call& call, const std::string& query, const Router::Match& match) {
+  const Route* route = match.route;
+  const bool is_stream = route && route->doc.is_stream();
+  if (auto refused = guard_.check(call, is_stream)) return std::move(*refused);
+  if (auto refused = access_.admit(call, route)) return std::move(*refused);
+  if (!decode_query(query, call.query)) {
+    return problem(400, "the query of the address is malformed; percent-encode its values");
+  }
+  return route ? route->handler(call) : nothing_here(match.allowed);
 }
 
 void HttpServer::Impl::send(Reply reply, Pistache::Http::ResponseWriter writer, bool is_head,
-                            const std::string& client) {
+                            const Call& call) {
   using namespace Pistache::Http;
   if (reply.stream) reply.content_type = "text/event-stream";
   if (!is_head && (reply.stream || (reply.file && reply.file->size > 0))) {
-    if (auto refused = hand_over(reply, writer, client)) {
+    if (auto refused = hand_over(reply, writer, call)) {
       reply = std::move(*refused);
     } else {
       return;
@@ -161,10 +187,10 @@ void HttpServer::Impl::send(Reply reply, Pistache::Http::ResponseWriter writer, 
 /// Gives a long answer to the stream server; the refusal when that is not possible.
 std::optional<Reply> HttpServer::Impl::hand_over(Reply& reply,
                                                  const Pistache::Http::ResponseWriter& writer,
-                                                 const std::string& client) {
+                                                 const Call& call) {
   std::optional<StreamServer::Place> place;
   if (reply.stream) {
-    auto admitted = streams_.admit(is_loopback(client) ? "" : client);
+    auto admitted = streams_.admit(name_for_limits(call));
     if (!admitted) return problem(admitted.error());
     place.emplace(std::move(*admitted));
   }
@@ -223,8 +249,9 @@ Result<> HttpServer::Impl::start() {
   return {};
 }
 
-HttpServer::HttpServer(Options options, Guard guard, Router router, StreamServer& streams)
-    : impl_(std::make_unique<Impl>(std::move(options), std::move(guard), std::move(router),
+HttpServer::HttpServer(Options options, Guard guard, Access& access, Router router,
+                       StreamServer& streams)
+    : impl_(std::make_unique<Impl>(std::move(options), std::move(guard), access, std::move(router),
                                    streams)) {}
 HttpServer::~HttpServer() = default;
 Result<> HttpServer::start() { return impl_->start(); }

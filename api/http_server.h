@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "api/access.h"
 #include "api/guard.h"
 #include "api/router.h"
 #include "api/stream_server.h"
@@ -11,8 +12,8 @@
 namespace runyard {
 
 /// The HTTP server: Pistache with the replaced members of api/pistache, one chain (limits, guard,
-/// route) and the hand-over of files and streams to the StreamServer, which must outlive it. Owned
-/// by `runyard serve`.
+/// access, route) and the hand-over of files and streams to the StreamServer. Owned by `runyard
+/// serve`.
 class HttpServer {
  public:
   struct Options {
@@ -20,7 +21,8 @@ class HttpServer {
     std::uint16_t port = 8000;  ///< 0: any free one
     int threads = 8;
   };
-  HttpServer(Options options, Guard guard, Router router, StreamServer& streams);
+  /// `access` and `streams` must outlive the server.
+  HttpServer(Options options, Guard guard, Access& access, Router router, StreamServer& streams);
   /// Answers what is in flight, lets files be sent and streams say goodbye, then closes; a limit of
   /// seconds each.
   ~HttpServer();

@@ -42,6 +42,7 @@ Reply submitted(const Result<JobService::Submitted>& result, bool as_list) {
   for (const auto& view : result->jobs) body += (body.empty() ? "" : ",") + view.document();
   if (as_list) body = "[" + body + "]";
   Reply reply = json_text(std::move(body), result->repeated ? 200 : 201);
+  for (const auto& view : result->jobs) reply.job_ids.push_back(view.job->job_id);
   if (!as_list) reply.headers.emplace_back("Location", "/api/jobs/" + result->jobs[0].job->job_id);
   return reply;
 }

@@ -40,6 +40,10 @@ RouteDoc& RouteDoc::of_each_job_type(std::string member) {
   return *this;
 }
 
+bool RouteDoc::is_stream() const {
+  return !successes.empty() && successes.front().content_type == "text/event-stream";
+}
+
 RouteDoc answers(std::string schema, int status, std::string content_type) {
   return RouteDoc().answers(std::move(schema), status, std::move(content_type));
 }

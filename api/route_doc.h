@@ -50,6 +50,10 @@ struct RouteDoc {
   /// `:slug` stands for the loaded job types: the document has a path for each of them, and the
   /// body is the inputs of that type, or has them in `member`; `_job` stands beside them.
   RouteDoc& of_each_job_type(std::string member = "");
+
+  /// True when the usual answer is Server-Sent Events: then a web page of another site must not
+  /// even open it.
+  bool is_stream() const;
 };
 
 /// The beginning of a RouteDoc: the usual answer.

@@ -21,6 +21,9 @@ int run_pause(const Args& args);
 int run_resume(const Args& args);
 int run_drain(const Args& args);
 
+// On the server's machine, on its files.
+int run_token(const Args& args);
+
 // Those that look at a set-up; they need no server.
 int run_config(const Args& args);
 

@@ -11,6 +11,8 @@
 #include "api/http_server.h"
 #include "api/routes.h"
 #include "cli/server_options.h"
+#include "core/access/ownership.h"
+#include "core/access/token_store.h"
 #include "core/base/log.h"
 #include "core/base/version.h"
 #include "core/service/job_service.h"
@@ -22,16 +24,51 @@ namespace {
 Result<Config> configure(const ServerOptions& options) {
   const Settings settings = options.read();
   for (const auto& warning : settings.warnings()) spdlog::warn("{}", warning);
-  auto config = settings.config();
-  if (!config) return config.error();
-  if (!is_loopback(config->host)) {
-    return make_error(ErrorKind::kInvalid,
-                      fmt::format("listening on {} would let everyone on the network run commands "
-                                  "here. Listen on 127.0.0.1 and forward the port: "
-                                  "ssh -L {}:127.0.0.1:{} THIS-MACHINE",
-                                  config->host, config->port, config->port));
+  return settings.config();
+}
+
+/// True when whoever calls must have a token: beyond loopback, behind a proxy, or by the setting.
+bool asks_for_tokens(const Config& config) {
+  return !is_loopback(config.host) || !config.trusted_proxies.empty() || config.auth == "required";
+}
+
+/// What must be so before a server may listen that asks for tokens.
+Result<> check_exposed(const Config& config) {
+  const auto tokens = TokenStore(config.state_dir).list();
+  if (!tokens) return tokens.error();
+  const TimeMs now = now_ms();
+  if (std::none_of(tokens->begin(), tokens->end(),
+                   [&](const Token& token) { return token.is_valid_at(now); })) {
+    const std::string why =
+        !is_loopback(config.host)
+            ? fmt::format("listening on {} lets everyone on the network try to call this server",
+                          config.host)
+            : "the configuration asks for tokens ('server.auth' or 'server.trusted_proxies')";
+    return make_error(
+        ErrorKind::kInvalid,
+        fmt::format("{}, and there is no token yet. Make one: `runyard token add NAME --role admin "
+                    "--state-dir {}`; or listen on 127.0.0.1 and forward the port: ssh -L "
+                    "{}:127.0.0.1:{} THIS-MACHINE",
+                    why, config.state_dir.string(), config.port, config.port));
   }
-  return config;
+  if (is_loopback(config.host) && config.trusted_proxies.empty()) return {};
+  // On loopback alone this is the users' own affair; and on WSL's drives everything looks writable.
+  std::vector<std::filesystem::path> folders = config.plugin_dirs;
+  folders.push_back(config.state_dir);
+  for (const auto& folder : folders) {
+    if (auto done = check_only_ours(folder); !done) return done;
+  }
+  return {};
+}
+
+/// Who may call, as the configuration says.
+Result<Guard> make_guard(const Config& config) {
+  auto proxies = NetworkSet::parse(config.trusted_proxies);
+  if (!proxies) return proxies.error();
+  auto hosts = config.allowed_hosts;
+  hosts.push_back(config.host);
+  return Guard(
+      {std::move(hosts), config.allowed_origins, std::move(*proxies), is_wildcard(config.host)});
 }
 
 }  // namespace
@@ -57,17 +94,21 @@ int run_serve(const Args& args) {
   const LogOptions log{config->log_level, config->log_format == "json", config->log_file,
                        config->log_file_bytes, config->log_file_keep};
   if (auto done = start_log(log); !done) return fail(done.error());
+  const bool with_tokens = asks_for_tokens(*config);
+  if (with_tokens) {
+    if (auto done = check_exposed(*config); !done) return fail(done.error());
+  }
   // It outlives all that streams come from.
   StreamServer streams({config->max_streams, config->max_streams_per_client});
   auto service = JobService::open(*config, {"/proc/self/exe", program_folder() / "runyard-shim"});
   if (!service) return fail(service.error());
   const Config& settings = (*service)->config();
 
-  auto hosts = settings.allowed_hosts;
-  hosts.push_back(settings.host);
-  HttpServer server({settings.host, settings.port, settings.http_threads},
-                    Guard(std::move(hosts), settings.allowed_origins),
-                    Router(all_routes(**service, streams)), streams);
+  auto guard = make_guard(settings);
+  if (!guard) return fail(guard.error());
+  Access access(settings.state_dir, with_tokens);
+  HttpServer server({settings.host, settings.port, settings.http_threads}, std::move(*guard),
+                    access, Router(all_routes(**service, access, streams)), streams);
   if (auto done = server.start(); !done) return fail(done.error());
 
   std::size_t loaded = 0;

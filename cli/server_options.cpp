@@ -40,14 +40,18 @@ void ServerOptions::declare_place(CLI::App& app) {
       ->type_name("FILE");
 }
 
+void ServerOptions::declare_state_dir(CLI::App& app) {
+  app.add_option("--state-dir", state_dir_,
+                 "Database and run folders, on a local disk [default: .runyard of the workspace]")
+      ->type_name("DIR");
+}
+
 void ServerOptions::declare_settings(CLI::App& app) {
   app.add_option("--host", host_, "Address to listen on [default: 127.0.0.1]");
   app.add_option("--port", port_, "Port to listen on, 0 for any free one [default: 8000]");
   app.add_option("--plugin-dir", plugin_dirs_, "Folder of plugins; may be repeated")
       ->type_name("DIR");
-  app.add_option("--state-dir", state_dir_,
-                 "Database and run folders, on a local disk [default: .runyard of the workspace]")
-      ->type_name("DIR");
+  declare_state_dir(app);
   app.add_option("--slots", slots_, "Jobs that run at once [default: half of the cores]")
       ->check(CLI::Range(1, 100'000));
 }

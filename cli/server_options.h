@@ -17,7 +17,9 @@ class ServerOptions {
  public:
   /// The options that find the configuration: --workspace and --config.
   void declare_place(CLI::App& app);
-  /// Those that go before it: --host, --port, ...
+  /// Where the server's own files are: --state-dir.
+  void declare_state_dir(CLI::App& app);
+  /// The settings that go before it: --host, --port, ..., with --state-dir.
   void declare_settings(CLI::App& app);
 
   /// Takes a configuration file that is not an option.

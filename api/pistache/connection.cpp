@@ -9,6 +9,9 @@
 #include <cerrno>
 
 #include "api/pistache/http_layer.h"
+#include "api/status_title.h"
+
+#include "api/status_title.h"
 
 namespace runyard::http {
 namespace {
@@ -204,7 +207,7 @@ void close_after_answers() { g_closes_after_answers = true; }
 
 std::string problem_document(Pistache::Http::Code status, std::string_view detail) {
   std::string text = R"({"type":"about:blank","title":")";
-  text += Pistache::Http::codeString(status);
+  text += status_title(static_cast<int>(status));
   text += R"(","status":)" + std::to_string(static_cast<int>(status)) + R"(,"detail":")";
   text += detail;
   return text += R"("})";

@@ -63,11 +63,16 @@ int write_all(int fd, std::string_view content) {
   return 0;
 }
 
-Result<> write_file_atomic(const std::filesystem::path& path, std::string_view content, bool sync) {
+Result<> write_file_atomic(const std::filesystem::path& path, std::string_view content, bool sync,
+                           mode_t mode) {
   const std::string temporary = path.string() + ".tmp";
-  UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
   if (!fd) return errno_error(errno, "cannot write " + temporary);
-  int code = write_all(fd.get(), content);
+  // One that was left behind keeps the mode that it had.
+  struct stat info {};
+  int code = ::fstat(fd.get(), &info) == 0 ? 0 : errno;
+  if (code == 0 && (info.st_mode & 0777 & ~mode) != 0) code = ::fchmod(fd.get(), mode) ? errno : 0;
+  if (code == 0) code = write_all(fd.get(), content);
   if (code == 0 && sync && ::fdatasync(fd.get()) != 0) code = errno;
   fd.reset();
   if (code == 0 && ::rename(temporary.c_str(), path.c_str()) != 0) code = errno;

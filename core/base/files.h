@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -34,10 +36,10 @@ Result<std::string> read_file(const std::filesystem::path& path, std::size_t lim
 Result<std::string> read_fd(int fd, std::size_t limit);
 
 /// Writes `<path>.tmp` beside it and renames: a reader sees the old or the new content, never a
-/// part. `sync`: fdatasync before the rename. kNoSpace when the disk is full; the temporary file is
-/// removed then.
+/// part. `sync`: fdatasync before the rename. `mode`: of the new file, less the umask. kNoSpace
+/// when the disk is full; the temporary file is removed then.
 Result<> write_file_atomic(const std::filesystem::path& path, std::string_view content,
-                           bool sync = false);
+                           bool sync = false, mode_t mode = 0644);
 
 /// Writes all of it, across short writes and EINTR; errno when it cannot, else 0.
 int write_all(int fd, std::string_view content);

@@ -29,10 +29,12 @@ struct Config {
   std::string host = "127.0.0.1";
   std::uint16_t port = 8000;
   int http_threads = 8;
-  int max_streams = 5000;                  ///< event streams at once
-  int max_streams_per_client = 500;        ///< of one token or address; on loopback: no limit
-  std::filesystem::path web_dir;           ///< empty: beside the program
-  std::vector<std::string> allowed_hosts;  ///< names for this server, beside loopback
+  int max_streams = 5000;                    ///< event streams at once
+  int max_streams_per_client = 500;          ///< of one token or address; on loopback: no limit
+  std::filesystem::path web_dir;             ///< empty: beside the program
+  std::string auth = "auto";                 ///< auto: tokens beyond loopback; required: always
+  std::vector<std::string> allowed_hosts;    ///< names for this server, beside loopback
+  std::vector<std::string> trusted_proxies;  ///< addresses and networks
   std::vector<std::string> allowed_origins = {"http://localhost:5173", "http://127.0.0.1:5173"};
 
   // What may run.

@@ -7,6 +7,8 @@
 #include <boost/json.hpp>
 #include <limits>
 
+#include "core/access/network_set.h"
+
 namespace runyard {
 namespace {
 
@@ -157,6 +159,14 @@ std::string read_host(const Node& node) {
   return host;
 }
 
+std::string read_network(const Node& node) {
+  std::string text = read_text(node);
+  if (const auto known = NetworkSet::parse({text}); !known) {
+    throw SettingMistake{"expects addresses and networks: " + known.error().message};
+  }
+  return text;
+}
+
 /// What a browser sends as `Origin`.
 std::string read_origin(const Node& node) {
   const std::string origin = read_text(node);
@@ -191,6 +201,8 @@ std::vector<Setting> make_table() {
           .number(&Config::max_streams_per_client, 1, 1'000'000),
       Entry("server", "web_dir").path(&Config::web_dir),
       Entry("server", "state_dir").path(&Config::state_dir),
+      Entry("server", "auth").choice(&Config::auth, {"auto", "required"}),
+      Entry("server", "trusted_proxies").list(&Config::trusted_proxies, read_network),
       Entry("server", "allowed_hosts").list(&Config::allowed_hosts, read_host),
       Entry("server", "allowed_origins").list(&Config::allowed_origins, read_origin),
 

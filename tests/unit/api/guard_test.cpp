@@ -11,13 +11,13 @@ using Headers = std::map<std::string, std::string>;
 
 /// The status of the refusal, 0 when the call may go on.
 int check(const std::string& method, Headers headers, const std::string& body = "") {
-  const Guard guard({"lab.example", "fd00::1"}, {"http://localhost:5173"});
+  const Guard guard({{"lab.example", "fd00::1"}, {"http://localhost:5173"}});
   headers.try_emplace("host", "127.0.0.1:8000");
   Call call;
   call.method = method;
   call.headers = std::move(headers);
   call.body = body;
-  const auto refused = guard.check(call);
+  const auto refused = guard.check(call, false);
   return refused ? refused->status : 0;
 }
 
@@ -89,11 +89,11 @@ TEST(Guard, SitesAndOriginsInEveryCombination) {
 }
 
 TEST(Guard, ConfiguredNamesAreComparedWithoutTheirCase) {
-  const Guard guard({"Lab.Example"}, {"http://Dev.Example:5173"});
+  const Guard guard({{"Lab.Example"}, {"http://Dev.Example:5173"}});
   Call call;
   call.method = "POST";
   call.headers = {{"host", "lab.example:80"}, {"origin", "http://dev.example:5173"}};
-  EXPECT_FALSE(guard.check(call));
+  EXPECT_FALSE(guard.check(call, false));
 }
 
 TEST(Guard, TheHostIsLookedAtFirst) {
@@ -105,7 +105,7 @@ TEST(Guard, ARefusalCitesABoundedValidText) {
   Call call;
   call.method = "GET";
   call.headers = {{"host", "\xff" + std::string(5000, 'x')}};
-  const auto refused = Guard({}, {}).check(call);
+  const auto refused = Guard({}).check(call, false);
   ASSERT_TRUE(refused);
   EXPECT_LT(refused->body.size(), 500u);
   boost::system::error_code error;
@@ -119,6 +119,118 @@ TEST(Guard, RefusesProxies) {
   EXPECT_EQ(check("GET", {{"x-forwarded-host", "x"}}), 403);
   EXPECT_EQ(check("POST", {{"x-forwarded-proto", ""}}), 403);
   EXPECT_EQ(check("GET", {{"x-forwarded", "1"}, {"via", "1.1 x"}, {"x-real-ip", "1"}}), 0);
+}
+
+/// A call behind a proxy at 10.0.0.1, which is trusted, as are those of 10.1.0.0/16.
+struct Proxied {
+  explicit Proxied(Headers headers, const std::string& method = "GET",
+                   const std::string& peer = "10.0.0.1") {
+    const Guard guard(
+        {{"lab.example"}, {}, *NetworkSet::parse({"10.0.0.1", "10.1.0.0/16"}), false});
+    headers.try_emplace("host", "lab.example");
+    call.method = method;
+    call.client = peer;
+    call.headers = std::move(headers);
+    const auto refused = guard.check(call, false);
+    status = refused ? refused->status : 0;
+  }
+  Call call;
+  int status;
+};
+
+TEST(Guard, BelievesATrustedProxyAlone) {
+  const Headers headers{{"x-forwarded-for", "192.0.2.9"}};
+  EXPECT_EQ(Proxied(headers).status, 0);
+  EXPECT_EQ(Proxied(headers).call.client, "192.0.2.9");
+  EXPECT_EQ(Proxied(headers, "GET", "::ffff:10.0.0.1").call.client, "192.0.2.9");
+  for (const char* peer : {"10.0.0.2", "127.0.0.1", "::1", "", "10.0.0.1.evil"}) {
+    EXPECT_EQ(Proxied(headers, "GET", peer).status, 403) << peer;
+  }
+  EXPECT_EQ(Proxied(Headers{}, "GET", "10.0.0.2").call.client, "10.0.0.2")
+      << "and who comes directly";
+}
+
+TEST(Guard, TheClientIsWhoTheNearestTrustedProxiesSay) {
+  const auto client = [](const std::string& chain) {
+    return Proxied(Headers{{"x-forwarded-for", chain}}).call.client;
+  };
+  EXPECT_EQ(client("1.1.1.1, 192.0.2.9"), "192.0.2.9") << "what stands before may be invented";
+  EXPECT_EQ(client("rubbish, 192.0.2.9"), "192.0.2.9");
+  EXPECT_EQ(client("1.1.1.1, 192.0.2.9, 10.1.2.3"), "192.0.2.9");
+  EXPECT_EQ(client("10.1.2.3,10.1.2.4"), "10.1.2.3") << "all are ours: the first";
+  EXPECT_EQ(client("2001:db8::7"), "2001:db8::7");
+  EXPECT_EQ(client(""), "10.0.0.1");
+  EXPECT_EQ(Proxied(Headers{{"x-forwarded-for", "192.0.2.9, rubbish"}}).status, 400);
+  EXPECT_EQ(Proxied(Headers{{"x-forwarded-for", "192.0.2.9,"}}).status, 400);
+}
+
+TEST(Guard, TheOriginOfAPageBehindTlsIsHttps) {
+  const auto post = [](Headers headers) {
+    headers.try_emplace("x-forwarded-for", "192.0.2.9");
+    headers.try_emplace("x-forwarded-proto", "https");
+    headers.try_emplace("x-forwarded-host", "lab.example");
+    headers.try_emplace("host", "127.0.0.1:8000");  // what nginx sends when nobody tells it
+    return Proxied(headers, "POST").status;
+  };
+  EXPECT_EQ(post({{"origin", "https://lab.example"}}), 0);
+  EXPECT_EQ(post({{"origin", "http://lab.example"}}), 403);
+  EXPECT_EQ(post({{"origin", "https://127.0.0.1:8000"}}), 403);
+  EXPECT_EQ(post({{"origin", "https://lab.example:8443"}}), 403);
+  EXPECT_EQ(
+      post({{"origin", "https://lab.example:8443"}, {"x-forwarded-host", "lab.example:8443"}}), 0);
+  EXPECT_EQ(post({{"origin", "https://lab.example"}, {"x-forwarded-host", "lab.example:443"}}), 0);
+  EXPECT_EQ(post({{"origin", "https://lab.example"}, {"x-forwarded-proto", "http"}}), 403);
+  EXPECT_EQ(post({{"origin", "https://lab.example"}, {"x-forwarded-proto", "http, https"}}), 0);
+  EXPECT_EQ(post({{"x-forwarded-host", "evil.example"}}), 421);
+  EXPECT_EQ(post({{"x-forwarded-host", "lab.example, evil.example"}}), 421);
+  EXPECT_EQ(post({{"host", "evil.example"}}), 421);
+}
+
+TEST(Guard, AStreamIsGuardedAsAChange) {
+  const auto open = [](Headers headers) {
+    headers.try_emplace("host", "127.0.0.1:8000");
+    Call call;
+    call.method = "GET";
+    call.headers = std::move(headers);
+    const auto refused = Guard({{}, {"http://localhost:5173"}}).check(call, true);
+    return refused ? refused->status : 0;
+  };
+  EXPECT_EQ(open({}), 0);
+  EXPECT_EQ(open({{"sec-fetch-site", "same-origin"}}), 0);
+  EXPECT_EQ(open({{"origin", "http://localhost:5173"}}), 0);
+  EXPECT_EQ(open({{"sec-fetch-site", "cross-site"}}), 403);
+  EXPECT_EQ(open({{"origin", "http://evil.example"}}), 403);
+}
+
+TEST(Guard, TellsThePagesOfOtherSitesFromItsOwn) {
+  const auto is_own = [](Headers headers) {
+    headers.try_emplace("host", "127.0.0.1:8000");
+    Call call;
+    call.method = "GET";
+    call.headers = std::move(headers);
+    EXPECT_FALSE(Guard({}).check(call, false)) << "it may read, without its cookie";
+    return call.is_own_page;
+  };
+  EXPECT_TRUE(is_own({}));
+  EXPECT_TRUE(is_own({{"sec-fetch-site", "same-origin"}}));
+  EXPECT_FALSE(is_own({{"sec-fetch-site", "same-site"}}));
+  EXPECT_FALSE(is_own({{"origin", "http://127.0.0.1:9000"}}));
+}
+
+TEST(Guard, OnAllAddressesANumberIsNoForgedName) {
+  const auto status = [](const std::string& host) {
+    Call call;
+    call.method = "GET";
+    call.headers = {{"host", host}};
+    const auto refused = Guard({{"0.0.0.0"}, {}, {}, true}).check(call, false);
+    return refused ? refused->status : 0;
+  };
+  for (const char* host : {"10.1.2.3:8000", "[fd00::7]:8000", "localhost", "192.0.2.1"}) {
+    EXPECT_EQ(status(host), 0) << host;
+  }
+  for (const char* host : {"evil.example", "10.1.2.3.evil.example", "", ":8000"}) {
+    EXPECT_EQ(status(host), 421) << host;
+  }
 }
 
 TEST(Guard, WantsJson) {
@@ -135,6 +247,13 @@ TEST(Guard, WantsJson) {
   EXPECT_EQ(check("POST", {{"content-type", "application/json; charset=utf-8"}}, "{}"), 0);
   EXPECT_EQ(check("POST", {{"content-type", "Application/JSON"}}, "{}"), 0);
   EXPECT_EQ(check("POST", {}), 0);  // cancel has no body
+}
+
+TEST(IsWildcard, KnowsTheAddresses) {
+  EXPECT_TRUE(is_wildcard("0.0.0.0") && is_wildcard("::"));
+  for (const char* host : {"127.0.0.1", "::1", "10.0.0.1", "localhost", ""}) {
+    EXPECT_FALSE(is_wildcard(host)) << host;
+  }
 }
 
 TEST(IsLoopback, KnowsTheAddresses) {

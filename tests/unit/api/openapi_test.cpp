@@ -132,7 +132,8 @@ TEST(OpenApi, EveryRouteOfTheServerIsDescribed) {
   const auto service = JobService::open(std::move(config), {"/bin/false", "/bin/false"});
   ASSERT_TRUE(service) << service.error().message;
   StreamServer streams;
-  const std::vector<Route> routes = all_routes(**service, streams);
+  Access access(folder.path(), false);
+  const std::vector<Route> routes = all_routes(**service, access, streams);
   const auto document = document_of(routes, {job_type("train", "train")});
   const auto& components = document.at("components").as_object();
   const auto is_known = [&](const char* kind, std::string name) {
