@@ -141,9 +141,13 @@ auto everything(const Config& c) {
 TEST_F(ConfigFile, EverySettingRefusesWhatIsNotItsType) {
   const auto settings = known_settings();
   EXPECT_GE(settings.size(), 22u);
-  const std::set<std::string> lists = {"server.allowed_hosts", "server.allowed_origins",
-                                       "workspace.roots",      "plugins.dirs",
-                                       "plugins.allow",        "queue.gpus"};
+  const std::set<std::string> lists = {"server.allowed_hosts",
+                                       "server.allowed_origins",
+                                       "server.trusted_proxies",
+                                       "workspace.roots",
+                                       "plugins.dirs",
+                                       "plugins.allow",
+                                       "queue.gpus"};
   const std::set<std::string> mappings = {"queue.groups", "jobs.env"};
   const std::set<std::string> texts = {"server.host", "server.state_dir", "server.web_dir",
                                        "workspace.python", "log.file"};
@@ -165,6 +169,14 @@ TEST_F(ConfigFile, EverySettingRefusesWhatIsNotItsType) {
           << setting << ": " << value << " -> " << message;
     }
   }
+}
+
+TEST_F(ConfigFile, WhoMayCall) {
+  EXPECT_EQ(load("server: {auth: required}")->auth, "required");
+  EXPECT_FALSE(load("server: {auth: none}"));
+  EXPECT_EQ(load("server: {trusted_proxies: [127.0.0.1, 'fd00::/8']}")->trusted_proxies.size(), 2u);
+  EXPECT_NE(mistake("server: {trusted_proxies: [proxy.example]}").find("10.0.0.0/8"),
+            std::string::npos);
 }
 
 TEST_F(ConfigFile, RangesHaveTheirEnds) {
