@@ -5,6 +5,7 @@
 
 #include "api/openapi.h"
 #include "api/routes.h"
+#include "api/web_files.h"
 #include "core/base/version.h"
 
 namespace runyard {
@@ -92,6 +93,7 @@ std::vector<Route> all_routes(JobService& service, Access& access, StreamServer&
   const auto document = std::make_shared<OpenApi>();
   append(docs_routes(service, document));
   document->describe(all);
+  append(web_routes(service.config().web_dir));  // pages, which the document does not describe
   return all;
 }
 

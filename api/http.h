@@ -60,9 +60,10 @@ struct Reply {
 };
 
 /// One line of the route table: the only list of what this server answers. `path` has segments such
-/// as `:id`; a fixed segment is preferred to one of these. `role`: the lowest that may call; where
-/// no token is asked for, everyone has every role. The handler may be called by any worker thread;
-/// an exception of it is answered with 500.
+/// as `:id`; a fixed segment is preferred to one of these. `/*path` takes what is left: all whose
+/// first segment no other route has. `role`: the lowest that may call; where no token is asked for,
+/// everyone has every role. The handler may be called by any worker thread; an exception of it is
+/// answered with 500.
 struct Route {
   std::string method, path;
   Role role;

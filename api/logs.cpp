@@ -1,9 +1,6 @@
-#include <fmt/format.h>
-#include <sys/stat.h>
-
 #include <boost/json.hpp>
 
-#include "api/byte_range.h"
+#include "api/file_reply.h"
 #include "api/routes.h"
 
 namespace runyard {
@@ -16,6 +13,8 @@ constexpr const char* kPlainText = "text/plain; charset=utf-8";
 Reply whole_or_page(JobService& service, const Call& call) {
   const std::string& job_id = call.path.at("id");
   const bool paged = call.query.contains("offset") || call.query.contains("tail");
+  const auto is_download = read_flag(call, "download");
+  if (!is_download) return problem(is_download.error());
   const auto known = service.find(job_id);
   if (!known) return problem(known.error());
   auto fd = service.open_log(job_id);
@@ -35,29 +34,13 @@ Reply whole_or_page(JobService& service, const Call& call) {
                        {"is_truncated", page->is_truncated},
                        {"log_path", known->job->log_path()}});
   }
-  Reply reply;
-  reply.content_type = kPlainText;
-  if (absent) return reply;
-  struct stat info {};
-  if (::fstat(fd->get(), &info) != 0) return problem(errno_error(errno, "the log cannot be read"));
-  const auto size = static_cast<std::int64_t>(info.st_size);
-  reply.headers.emplace_back("Accept-Ranges", "bytes");
-  std::int64_t begin = 0, end = size;
-  if (const std::string range = call.header("range"); !range.empty()) {
-    if (const auto wanted = parse_range(range, size)) {
-      if (wanted->first >= size) {
-        Reply refused = problem(416, fmt::format("the log has {} bytes", size));
-        refused.headers.emplace_back("Content-Range", fmt::format("bytes */{}", size));
-        return refused;
-      }
-      std::tie(begin, end) = *wanted;
-      reply.status = 206;
-      reply.headers.emplace_back("Content-Range",
-                                 fmt::format("bytes {}-{}/{}", begin, end - 1, size));
-    }
-  }
-  reply.file = FileBody{std::move(*fd), begin, end - begin};
-  return reply;
+  FileLook look{kPlainText, {}};
+  if (*is_download) look.headers.push_back(save_as(job_id + ".log"));
+  if (!absent) return file_reply(call, std::move(*fd), std::move(look));
+  Reply empty;
+  empty.content_type = std::move(look.content_type);
+  empty.headers = std::move(look.headers);
+  return empty;
 }
 
 Reply lines(JobService& service, const Call& call) {
@@ -128,7 +111,11 @@ std::vector<Route> log_routes(JobService& service) {
            .answers("", 206, kPlainText)
            .sends("Content-Range")
            .answers("LogPage")
+           .answers("", 304)
            .header("Range")
+           .header("If-Range")
+           .header("If-None-Match")
+           .query(query_flag("download", "A browser saves it as a file"))
            .query(query_integer("offset", 0, INT64_MAX, 0, "The part from here, as a document"))
            .query(query_integer("tail", 0, INT64_MAX, kDefaultLogTail,
                                 "The last bytes, as a document"))

@@ -21,14 +21,27 @@ std::vector<std::string> split(std::string_view path) {
   return segments;
 }
 
+bool is_rest(std::string_view path) { return path.starts_with("/*"); }
+
 std::size_t placeholders(const Route& route) {
+  if (is_rest(route.path)) return route.path.size();
   return static_cast<std::size_t>(std::count(route.path.begin(), route.path.end(), ':'));
+}
+
+std::string join(const std::vector<std::string>& segments) {
+  std::string path;
+  for (const auto& segment : segments) path += (path.empty() ? "" : "/") + segment;
+  return path;
 }
 
 }  // namespace
 
 Router::Router(std::vector<Route> routes) : routes_(std::move(routes)) {
-  for (const Route& route : routes_) entries_.push_back({split(route.path), &route});
+  for (const Route& route : routes_) {
+    entries_.push_back({split(route.path), &route});
+    const std::string& first = entries_.back().segments.front();
+    if (!is_rest(route.path) && !first.starts_with(':')) first_segments_.insert(first);
+  }
   std::stable_sort(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) {
     return placeholders(*a.route) < placeholders(*b.route);
   });
@@ -45,10 +58,15 @@ Router::Match Router::find(std::string_view method, std::string_view path) const
     decoded.push_back(view->decode());
   }
   for (const Entry& entry : entries_) {
-    if (entry.segments.size() != decoded.size()) continue;
     std::map<std::string, std::string> values;
+    const bool takes_rest = is_rest(entry.route->path);
+    if (!takes_rest && entry.segments.size() != decoded.size()) continue;
     bool fits = true;
-    for (std::size_t i = 0; fits && i < decoded.size(); ++i) {
+    if (takes_rest) {
+      fits = !first_segments_.contains(decoded.front());
+      values[entry.segments.front().substr(1)] = join(decoded);
+    }
+    for (std::size_t i = 0; fits && !takes_rest && i < decoded.size(); ++i) {
       if (entry.segments[i].starts_with(':')) {
         fits = !decoded[i].empty();  // `/api/jobs/` is no job
         values[entry.segments[i].substr(1)] = decoded[i];

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,7 +33,8 @@ class Router {
     const Route* route;
   };
   std::vector<Route> routes_;
-  std::vector<Entry> entries_;  // those with fixed segments before those with `:name`
+  std::vector<Entry> entries_;            // those with fixed segments first, `/*name` last
+  std::set<std::string> first_segments_;  // fixed ones; `/*name` has nothing below them
 };
 
 /// The query `a=1&b=%20` decoded; of a repeated key the first one; false when it is malformed.

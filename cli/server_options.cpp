@@ -9,6 +9,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// Where an installation has the UI, else where a build in the source tree puts it.
+fs::path default_web_dir() {
+  const fs::path installed = program_folder().parent_path() / "share/runyard/web";
+  std::error_code ignored;
+  if (fs::is_directory(installed, ignored)) return installed;
+  return program_folder().parent_path().parent_path() / "web";
+}
+
 fs::path default_plugin_dir() {
   const auto prefix = program_folder().parent_path();
   for (const char* relative : {"plugins", "lib/runyard/plugins"}) {
@@ -52,6 +60,8 @@ void ServerOptions::declare_settings(CLI::App& app) {
   app.add_option("--plugin-dir", plugin_dirs_, "Folder of plugins; may be repeated")
       ->type_name("DIR");
   declare_state_dir(app);
+  app.add_option("--web-dir", web_dir_, "The built web UI [default: beside the program]")
+      ->type_name("DIR");
   app.add_option("--slots", slots_, "Jobs that run at once [default: half of the cores]")
       ->check(CLI::Range(1, 100'000));
 }
@@ -73,12 +83,14 @@ Settings ServerOptions::read() const {
   if (!state_dir_.empty()) {
     settings.set("server.state_dir", absolute(state_dir_), "option --state-dir");
   }
+  if (!web_dir_.empty()) settings.set("server.web_dir", absolute(web_dir_), "option --web-dir");
   if (!plugin_dirs_.empty()) {
     boost::json::array dirs;
     for (const auto& dir : plugin_dirs_) dirs.emplace_back(absolute(dir));
     settings.set("plugins.dirs", boost::json::serialize(dirs), "option --plugin-dir");
   }
   settings.set_default("server.state_dir", ".runyard", "of the workspace");
+  settings.set_default("server.web_dir", default_web_dir().string(), "beside the program");
   settings.set_default("plugins.dirs",
                        boost::json::serialize(boost::json::array{default_plugin_dir().string()}),
                        "beside the program");

@@ -35,7 +35,7 @@ class ServerOptions {
  private:
   std::string workspace_ = ".";
   std::string file_;
-  std::string host_, state_dir_;
+  std::string host_, state_dir_, web_dir_;
   std::optional<std::uint16_t> port_;
   std::optional<int> slots_;
   std::vector<std::string> plugin_dirs_;

@@ -28,6 +28,28 @@ TEST(Router, PrefersTheFixedSegment) {
   EXPECT_EQ(one.path.at("id"), "job_1");
 }
 
+TEST(Router, TheRestGoesToTheRouteThatTakesIt) {
+  std::vector<Route> routes;
+  routes.push_back(route("GET", "/*path"));
+  routes.push_back(route("GET", "/api/jobs/recent"));
+  routes.push_back(route("GET", "/healthz"));
+  const Router all(std::move(routes));
+  const auto rest = [&](std::string_view path) {
+    const auto match = all.find("GET", path);
+    return match.route ? "[" + match.path.at("path") + "]" : "none";
+  };
+  EXPECT_EQ(rest("/"), "[]");
+  EXPECT_EQ(rest("/jobs/job_1/log"), "[jobs/job_1/log]");
+  EXPECT_EQ(rest("/a%20b/c"), "[a b/c]");
+  EXPECT_EQ(rest("/apis"), "[apis]");
+  EXPECT_EQ(rest("/api"), "none");
+  EXPECT_EQ(rest("/api/jobs/unknown"), "none");
+  EXPECT_EQ(rest("/healthz/x"), "none");
+  EXPECT_EQ(all.find("GET", "/healthz").route->path, "/healthz");
+  EXPECT_EQ(all.find("POST", "/x").allowed, std::vector<std::string>{"GET"});
+  EXPECT_TRUE(all.find("POST", "/api/x").allowed.empty());
+}
+
 TEST(Router, TakesHeadAsGet) { EXPECT_TRUE(router().find("HEAD", "/api/jobs/x/log").route); }
 
 TEST(Router, NamesTheMethodsOfAPath) {
