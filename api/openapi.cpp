@@ -157,7 +157,7 @@ json::object responses_of(const Route& route, bool has_path_names, bool has_body
       slot = {{"description", answer.status == 204 ? "Done" : "Success"}};
       if (!headers.empty()) slot.as_object()["headers"] = std::move(headers);
     }
-    if (answer.status == 204) continue;
+    if (answer.status == 204 || answer.status == 304) continue;
     auto& content = slot.as_object()["content"];
     if (!content.is_object()) content.emplace_object();
     content.as_object()[answer.content_type] =

@@ -39,6 +39,8 @@ class Answers:
             operation = next((f"{method} {template}" for pattern, template in templates
                               if pattern.match(path) and method.lower() in document["paths"][template]),
                              None)
+            if operation is None and status < 400 and not path.startswith("/api/"):
+                continue  # a file of the web UI
             answers.append({"operation": operation, "status": status, "content_type": content_type,
                             "body": body.decode(errors="replace")})
         return answers
