@@ -14,6 +14,7 @@
 
 #include "core/base/files.h"
 #include "core/base/kill_point.h"
+#include "core/exec/cgroup.h"
 
 namespace runyard {
 namespace {
@@ -144,6 +145,7 @@ struct LocalExecutor::Supervised {
   std::string shim_error;
   asio::posix::stream_descriptor pidfd;
   asio::steady_timer timer;
+  std::string cgroup;  // of the claim; "" when there is none, or it was made before a reboot
   int quiet_rounds = 0;
   TimeMs kill_at = 0;
 };
@@ -210,6 +212,7 @@ void LocalExecutor::look(const std::string& token) {
   RunRecord record;
   RunFolderError error;
   const RecordState state = read_record(attempt.folder, &record, &error);
+  if (record.claim && record.claim->boot_id == boot_id()) attempt.cgroup = record.claim->cgroup;
   if (state == RecordState::kPresent && record.exit) {
     return finish(token, to_result(record, attempt.spec, attempt.control.cancel));
   }
@@ -321,8 +324,10 @@ void LocalExecutor::clear_tree(const std::string& token) {
   if (found == supervised_.end()) return;
   Supervised& attempt = *found->second;
   const int signal = now_ms() >= attempt.kill_at ? SIGKILL : SIGTERM;
-  const SignalRound round = kill_tree_by_token(token, signal);
-  attempt.quiet_rounds = round.signalled > 0 ? 0 : attempt.quiet_rounds + 1;
+  const Cgroup cgroup = Cgroup::open(attempt.cgroup, token);
+  const SignalRound round = kill_tree_by_token(token, signal, cgroup.processes());
+  const bool fenced = signal == SIGKILL && cgroup.kill() && cgroup.is_populated();
+  attempt.quiet_rounds = round.signalled > 0 || fenced ? 0 : attempt.quiet_rounds + 1;
   if (attempt.quiet_rounds < kQuietRounds) {
     return after(attempt, kClearEveryMs, &LocalExecutor::clear_tree);
   }
@@ -344,6 +349,7 @@ void LocalExecutor::finish(const std::string& token, AttemptResult result) {
   const auto found = supervised_.find(token);
   const auto attempt = std::move(found->second);
   supervised_.erase(found);
+  Cgroup::open(attempt->cgroup, token).remove();  // left by a shim that was killed
   kill_point("end_seen");
   ended_(attempt->job_id, attempt->attempt, result);
 }

@@ -132,8 +132,8 @@ struct Candidate {
   bool in_tree = false;
 };
 
-// All processes of the machine; those with the token are marked.
-std::vector<Candidate> scan(std::string_view token) {
+// All processes of the machine; those with the token and the members are marked.
+std::vector<Candidate> scan(std::string_view token, const std::vector<pid_t>& members = {}) {
   std::vector<Candidate> all;
   DIR* const directory = ::opendir("/proc");
   if (directory == nullptr) return all;
@@ -150,8 +150,10 @@ std::vector<Candidate> scan(std::string_view token) {
     uid_t owner = 0;
     const auto info = read_process_at(proc, *pid, &owner);
     if (!info) continue;
-    const bool marked = !variable.empty() && owner == user && info->alive &&
-                        environment_holds(proc, *pid, variable);
+    const bool member = std::find(members.begin(), members.end(), *pid) != members.end();
+    const bool marked =
+        info->alive &&
+        (member || (!variable.empty() && owner == user && environment_holds(proc, *pid, variable)));
     all.push_back({*info, marked});
   }
   ::closedir(directory);
@@ -233,8 +235,9 @@ std::vector<ProcessId> find_by_token(std::string_view token) {
   return living(scan(token), 0);
 }
 
-std::vector<ProcessId> find_tree(pid_t root, std::string_view token) {
-  std::vector<Candidate> all = scan(token);
+std::vector<ProcessId> find_tree(pid_t root, std::string_view token,
+                                 const std::vector<pid_t>& members) {
+  std::vector<Candidate> all = scan(token, members);
   const pid_t self = ::getpid();
   std::vector<pid_t> parents;  // whose children belong to the tree
   if (root > 0) parents.push_back(root);
@@ -277,9 +280,10 @@ SignalRound signal_all(const std::vector<ProcessId>& processes, int signal) {
   return round;
 }
 
-SignalRound kill_tree_by_token(std::string_view token, int signal) {
+SignalRound kill_tree_by_token(std::string_view token, int signal,
+                               const std::vector<pid_t>& members) {
   if (token.empty()) return {};
-  return signal_all(find_tree(0, token), signal);
+  return signal_all(find_tree(0, token, members), signal);
 }
 
 }  // namespace runyard

@@ -59,10 +59,12 @@ SignalOutcome send_signal(const ProcessId& process, int signal);
 // or that is not dumpable, and one that is in the middle of an exec at this instant.
 std::vector<ProcessId> find_by_token(std::string_view token);
 
-// The tree of an attempt: all living descendants of `root` (0: none) and all processes found by the
-// token (empty: none) with their descendants. Never contains `root` or the caller. /proc is no
-// snapshot: what forks meanwhile may be missed, so callers repeat until nothing is found.
-std::vector<ProcessId> find_tree(pid_t root, std::string_view token);
+// The tree of an attempt: all living descendants of `root` (0: none), all processes found by the
+// token (empty: none), those of `members` (its cgroup's), and the descendants of them all. Never
+// contains `root` or the caller. /proc is no snapshot: what forks meanwhile may be missed, so
+// callers repeat until nothing is found.
+std::vector<ProcessId> find_tree(pid_t root, std::string_view token,
+                                 const std::vector<pid_t>& members = {});
 
 // What one signal round met.
 struct SignalRound {
@@ -76,8 +78,9 @@ struct SignalRound {
 SignalRound signal_all(const std::vector<ProcessId>& processes, int signal);
 
 // One step of clearing what an attempt left when its shim is dead: finds its tree by the token and
-// sends the signal to all of it. Does not wait. The tree is gone when two rounds, some milliseconds
-// apart, have found nothing.
-SignalRound kill_tree_by_token(std::string_view token, int signal);
+// the members of its cgroup, and sends the signal to all of it. Does not wait. The tree is gone
+// when two rounds, some milliseconds apart, have found nothing.
+SignalRound kill_tree_by_token(std::string_view token, int signal,
+                               const std::vector<pid_t>& members = {});
 
 }  // namespace runyard

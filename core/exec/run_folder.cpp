@@ -296,13 +296,14 @@ bool parse_name(std::optional<std::string_view> name,
 }
 
 std::string encode(const RunClaim& claim) {
-  return SlotWriter("claim")
-      .number("version", kRunFolderVersion)
+  SlotWriter slot("claim");
+  slot.number("version", kRunFolderVersion)
       .number("pid", claim.shim.pid)
       .number("ticks", claim.shim.start_ticks)
       .text("boot", claim.boot_id.empty() ? "unknown" : claim.boot_id)
-      .number("wall_ms", claim.wall_ms)
-      .finish();
+      .number("wall_ms", claim.wall_ms);
+  if (!claim.cgroup.empty()) slot.text("cgroup", claim.cgroup);
+  return slot.finish();
 }
 
 std::string encode(const RunStart& start) {
@@ -335,6 +336,7 @@ bool decode(const SlotReader& slot, RunClaim* claim) {
   int version = 0;
   const auto boot = slot.text("boot");
   if (boot) claim->boot_id = *boot;
+  claim->cgroup = slot.text("cgroup").value_or("");
   return boot && slot.number("version", &version) && version == kRunFolderVersion &&
          slot.number("pid", &claim->shim.pid) && slot.number("ticks", &claim->shim.start_ticks) &&
          slot.number("wall_ms", &claim->wall_ms);

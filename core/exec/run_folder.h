@@ -68,6 +68,7 @@ struct RunClaim {
   ProcessId shim;
   std::string boot_id;
   std::int64_t wall_ms = 0;  // all wall times: milliseconds since 1970, UTC
+  std::string cgroup = {};   // where the shim makes one for the command; "": it makes none
 
   friend bool operator==(const RunClaim&, const RunClaim&) = default;
 };

@@ -2,8 +2,11 @@
 
 import os
 import pathlib
+import re
 import signal
+import subprocess
 import time
+import zlib
 
 import pytest
 from conftest import TERMINAL, Server, eventually
@@ -221,6 +224,62 @@ def test_a_killed_supervisor(server):
     assert "supervisor was killed" in job["error_message"]
     assert job["exit_code"] is None
     assert holders(job_id) == []
+
+
+def cgroups_are_used(server, job_id):
+    """The folder of a running job's cgroup; skips where this machine gives none."""
+    record = server.state / "attempts" / f"{job_id}.1" / "record"
+    found = re.search(rb" cgroup=(\S+)", record.read_bytes())
+    if not found:
+        pytest.skip("no cgroup v2 here into which the server may write")
+    return pathlib.Path(found[1].decode())
+
+
+def lives(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def test_a_killed_supervisor_with_a_tree_that_hides(server):
+    # Nothing but its cgroup leads to this process: no parent, no session, no environment.
+    job_id = submit(server, "env -i setsid sh -c 'trap \"\" TERM; (sleep 0.1; echo hidden $$) & "
+                            "while :; do sleep 1; done' & wait")
+    printed(server, job_id, "hidden")
+    cgroup = cgroups_are_used(server, job_id)
+    hidden = int(re.search(r"hidden (\d+)\n", server.log_of(job_id))[1])
+    os.kill(shim_of(server, job_id), signal.SIGKILL)
+    assert server.wait(job_id)["end_reason"] == "lost"
+    assert not lives(hidden), "lost before its tree was gone"
+    assert not cgroup.exists()
+
+
+def test_a_record_with_the_cgroup_of_others(server):
+    job_id = submit(server, "echo up; exec sleep 300")
+    printed(server, job_id, "up")
+    cgroup = cgroups_are_used(server, job_id)
+    other = cgroup.with_name(f"runyard-{job_id}.2")
+    other.mkdir()
+    stranger = subprocess.Popen(["sleep", "300"])
+    try:
+        (other / "cgroup.procs").write_text(str(stranger.pid))
+        record = server.state / "attempts" / f"{job_id}.1" / "record"
+        data = record.read_bytes()
+        line, _, _ = data[:1024].partition(b"\n")
+        body = line.rpartition(b" crc32=")[0].replace(str(cgroup).encode(), str(other).encode())
+        slot = body + b" crc32=%08x\n" % zlib.crc32(body)
+        with open(record, "r+b") as file:
+            file.write(slot.ljust(1024, b"\0"))
+        os.kill(shim_of(server, job_id), signal.SIGKILL)
+        assert server.wait(job_id)["end_reason"] == "lost"
+        assert stranger.poll() is None and other.exists()
+    finally:
+        stranger.kill()
+        stranger.wait()
+        eventually(lambda: "populated 0" in (other / "cgroup.events").read_text())
+        other.rmdir()
+        cgroup.rmdir()
 
 
 def test_a_lost_job_is_retried_when_asked_for(server):

@@ -20,6 +20,7 @@
 #include <string_view>
 #include <utility>
 
+#include "core/exec/cgroup.h"
 #include "core/exec/process_tree.h"
 #include "core/exec/run_folder.h"
 #include "core/exec/shim/command_line.h"
@@ -151,7 +152,8 @@ RunExit never_ran(RunEnd reason, SpawnStage stage = SpawnStage::kNone, int error
 
 // From the claim to the end of the tree. The spec is a parameter by value, and dropped here, for
 // its memory: it may be megabytes, and the job may run for weeks.
-RunExit run_attempt(RunSpec spec, int record, int* log) {
+RunExit run_attempt(RunSpec spec, int record, const std::string& cgroup_path, Cgroup* cgroup,
+                    int* log) {
   ControlFile control;
   if (const auto reason = reason_not_to_start(&control)) return never_ran(*reason);
 
@@ -161,14 +163,16 @@ RunExit run_attempt(RunSpec spec, int record, int* log) {
   start.log_start = begin_log(*log, spec);
   test_point("log_opened");
 
+  *cgroup = Cgroup::make(cgroup_path);
+  test_point("fenced");
   SpawnFailure failure;
-  start.command.pid = spawn_command(spec, *log, &failure);
+  start.command.pid = spawn_command(spec, *log, cgroup->fd(), &failure);
   if (start.command.pid < 0) return never_ran(RunEnd::kSpawnError, failure.stage, failure.error);
   test_point("spawned");
 
   start.wall_ms = wall_clock_ms();
   Limits limits{spec.token, spec.timeout_ms, spec.grace_ms, spec.log_max_bytes};
-  Supervisor supervisor(std::move(limits), &control, start.command.pid, *log);
+  Supervisor supervisor(std::move(limits), &control, cgroup, start.command.pid, *log);
   // Still there, even if it has ended already: nobody but the supervisor reaps it.
   if (const auto process = read_process(start.command.pid)) start.command = process->id;
   write_start(record, start);
@@ -198,6 +202,7 @@ int run(const char* folder) {
   claim.shim.pid = ::getpid();
   if (const auto self = read_process(claim.shim.pid)) claim.shim = self->id;
   claim.boot_id = boot_id();
+  if (spec) claim.cgroup = Cgroup::plan(spec->token);
   claim.wall_ms = wall_clock_ms();
   int record = -1;
   switch (claim_attempt(".", claim, &record, &error)) {
@@ -214,7 +219,8 @@ int run(const char* folder) {
   test_point("claimed");
 
   int log = -1;
-  RunExit exit = spec ? run_attempt(std::move(*spec), record, &log)
+  Cgroup cgroup;
+  RunExit exit = spec ? run_attempt(std::move(*spec), record, claim.cgroup, &cgroup, &log)
                       : never_ran(RunEnd::kSpawnError, SpawnStage::kSpec, spec_error);
   exit.wall_ms = wall_clock_ms();
   exit.log_end = size_of(log);
@@ -223,6 +229,7 @@ int run(const char* folder) {
   const bool quick = exit.wall_ms >= claim.wall_ms && exit.wall_ms < claim.wall_ms + kQuickMs;
   const bool recorded = write_exit(record, exit, !quick);
   test_point("exit_recorded");
+  cgroup.remove();
   return recorded ? kRecorded : kNoRecord;
 }
 

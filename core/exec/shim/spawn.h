@@ -17,7 +17,8 @@ struct SpawnFailure {
 // no process of it is left. Standard input is the caller's (/dev/null), output and error are
 // `log`; own process group, no blocked signal, environment and working directory of the spec.
 // A program without '/' is looked up in the PATH of that environment; nothing ever goes through a
-// shell, so a script needs its `#!` line.
-pid_t spawn_command(const RunSpec& spec, int log, SpawnFailure* failure);
+// shell, so a script needs its `#!` line. It begins within `cgroup` (a folder; -1: the caller's)
+// where the kernel allows it, else in the caller's.
+pid_t spawn_command(const RunSpec& spec, int log, int cgroup, SpawnFailure* failure);
 
 }  // namespace runyard::shim

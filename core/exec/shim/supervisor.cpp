@@ -64,9 +64,11 @@ void ControlFile::refresh() {
   changed_ = status.st_ctim;
 }
 
-Supervisor::Supervisor(Limits limits, ControlFile* control, pid_t command, int log)
+Supervisor::Supervisor(Limits limits, ControlFile* control, const Cgroup* cgroup, pid_t command,
+                       int log)
     : limits_(std::move(limits)),
       control_(control),
+      cgroup_(cgroup),
       command_(command),
       log_(log),
       started_(monotonic_ms()) {}
@@ -145,13 +147,18 @@ void Supervisor::begin_kill(std::uint64_t now) {
   phase_ = Phase::kGrace;
   grace_ends_ = add_saturated(now, limits_.grace_ms);
   // One round only: what a process starts when it is told to end is its way to clean up.
-  signal_all(find_tree(::getpid(), limits_.token), SIGTERM);
+  signal_all(tree(), SIGTERM);
   test_point("term_sent");
 }
 
+std::vector<ProcessId> Supervisor::tree() const {
+  return find_tree(::getpid(), limits_.token, cgroup_->processes());
+}
+
 // One look at the tree, and KILL to all of it when the grace is over. True when it is gone, proven:
-// the shim has no child left (every orphan below it becomes one) and two looks in a row found no
-// process with the token (one look may miss a process that forks or execs at that instant).
+// the shim has no child left (every orphan below it becomes one), its cgroup is empty, and two
+// looks in a row found no process with the token (one may miss a process that forks at that
+// instant).
 bool Supervisor::clear_tree(std::uint64_t now) {
   if (phase_ == Phase::kGrace && now >= grace_ends_) {
     phase_ = Phase::kKilling;
@@ -163,16 +170,19 @@ bool Supervisor::clear_tree(std::uint64_t now) {
   next_round_ = now + round_gap_;
   round_gap_ = std::min(2 * round_gap_, kMaxRoundGapMs);
 
-  const std::vector<ProcessId> tree = find_tree(::getpid(), limits_.token);
+  const std::vector<ProcessId> found = tree();
   SignalRound round;
+  bool fenced = false;  // the kernel itself has killed all that is in the cgroup
   if (phase_ == Phase::kKilling) {
-    round = signal_all(tree, SIGKILL);
+    round = signal_all(found, SIGKILL);
+    fenced = cgroup_->kill() && cgroup_->is_populated();
   } else {
-    round.signalled = static_cast<int>(tree.size());
+    round.signalled = static_cast<int>(found.size());
   }
   // Processes of other users are all that may be left behind; but never the command itself.
   left_ = static_cast<std::uint64_t>(round.refused);
-  const bool nothing_to_kill = round.signalled == 0 && (!has_children_ || round.refused > 0);
+  const bool nothing_to_kill =
+      round.signalled == 0 && !fenced && (!has_children_ || round.refused > 0);
   empty_rounds_ = nothing_to_kill ? empty_rounds_ + 1 : 0;
   return status_ && empty_rounds_ >= kEmptyRoundsForProof;
 }

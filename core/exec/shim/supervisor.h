@@ -8,7 +8,9 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "core/exec/cgroup.h"
 #include "core/exec/run_folder.h"
 
 namespace runyard::shim {
@@ -48,8 +50,8 @@ struct Limits {
 // ended is decided once, at whatever comes first: the end of the command, or the step to kGrace.
 class Supervisor {
  public:
-  // `control` must outlive this object; `log` is the open log file.
-  Supervisor(Limits limits, ControlFile* control, pid_t command, int log);
+  // `control` and `cgroup` (which may be empty) must outlive this object; `log` is the open log.
+  Supervisor(Limits limits, ControlFile* control, const Cgroup* cgroup, pid_t command, int log);
 
   // Returns when the command has ended and nothing of its tree is left, with reason, status, usage
   // and `left` filled.
@@ -62,6 +64,7 @@ class Supervisor {
   bool command_has_ended() const;
   std::optional<RunEnd> reason_to_kill(std::uint64_t now);
   void begin_kill(std::uint64_t now);
+  std::vector<ProcessId> tree() const;
   bool clear_tree(std::uint64_t now);
   std::uint64_t next_wake(std::uint64_t now) const;
   void wait_for_event();
@@ -69,6 +72,7 @@ class Supervisor {
 
   const Limits limits_;
   ControlFile* const control_;
+  const Cgroup* const cgroup_;
   const pid_t command_;
   const int log_;
 
