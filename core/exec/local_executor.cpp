@@ -131,7 +131,8 @@ AttemptResult to_result(const RunRecord& record, const RunSpec& spec, bool cance
 }  // namespace
 
 struct LocalExecutor::Supervised {
-  explicit Supervised(asio::io_context& engine) : pidfd(engine), timer(engine) {}
+  explicit Supervised(asio::io_context& engine)
+      : pidfd(engine), timer(engine), tell_again(engine) {}
 
   std::string job_id;
   int attempt = 1;
@@ -145,6 +146,7 @@ struct LocalExecutor::Supervised {
   std::string shim_error;
   asio::posix::stream_descriptor pidfd;
   asio::steady_timer timer;
+  asio::steady_timer tell_again;
   std::string cgroup;  // of the claim; "" when there is none, or it was made before a reboot
   int quiet_rounds = 0;
   TimeMs kill_at = 0;
@@ -362,6 +364,12 @@ void LocalExecutor::tell_shim(Supervised& attempt) {
       // No room for the file: SIGTERM says the same, only less exactly.
       send_signal(attempt.shim, SIGTERM);
     }
+    attempt.tell_again.expires_after(std::chrono::seconds(1));
+    attempt.tell_again.async_wait(
+        [this, token = attempt.token](const boost::system::error_code& stopped) {
+          const auto found = supervised_.find(token);
+          if (!stopped && found != supervised_.end()) tell_shim(*found->second);
+        });
     return;
   }
   kill_point("control_written");

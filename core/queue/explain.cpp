@@ -28,8 +28,15 @@ std::string before_it(std::size_t count, std::string_view noun, std::string_view
   return fmt::format("{}{} before it", counted(static_cast<std::int64_t>(count), noun), where);
 }
 
+constexpr char kSingleton = '\x1f';
+
 std::string of_group(std::string_view name) {
   return name.empty() ? " of the default group" : fmt::format(" of group {}", name);
+}
+
+/// A group's name in the administrator's view.
+std::string shown(std::string_view group) {
+  return group.starts_with(kSingleton) ? std::string() : std::string(group);
 }
 
 /// "2 slots of group train: 1 of 4 free, 1 kept for job_x".
@@ -127,6 +134,10 @@ std::string Scheduler::explain_ready(const Job& job, const Walk& walk) const {
 
   if (job.group->slots) {
     const Job* by = walk.closed_by(*job.group);
+    const std::string_view name = job.group->name;
+    if (name.starts_with(kSingleton) && is_shut(by)) {
+      return fmt::format("another {} job to end: they run one at a time", name.substr(1));
+    }
     if (by == &job) {
       const int kept_here = is_shut(kept) && kept->group == job.group ? kept->slots : 0;
       return shortage(counted(job.slots, "slot") + of_group(job.group->name), job.group->used,
@@ -160,6 +171,10 @@ std::string Scheduler::explain_ready(const Job& job, const Walk& walk) const {
   return before_it(walk.count_before(job, kMaxCounted + 1, is_open), "job");
 }
 
+std::string Scheduler::group_of_singleton(std::string_view job_type) {
+  return kSingleton + std::string(job_type);
+}
+
 Scheduler::Snapshot Scheduler::snapshot(TimeMs now, std::size_t limit) const {
   Snapshot result;
   result.mode = mode_;
@@ -168,11 +183,11 @@ Scheduler::Snapshot Scheduler::snapshot(TimeMs now, std::size_t limit) const {
   result.jobs_per_gpu = limits_.jobs_per_gpu;
   result.gpus = gpus_;
   for (const auto& [name, group] : groups_) {
+    if (name.starts_with(kSingleton)) continue;  // nobody made it or can change it
     result.groups.push_back({name, group.slots, group.used, group.jobs});
   }
   for (const Job& job : running_) {
-    result.running.push_back(
-        {std::string(job.id), std::string(job.group->name), job.slots, job.gpu_ids});
+    result.running.push_back({std::string(job.id), shown(job.group->name), job.slots, job.gpu_ids});
   }
   Walk walk(*this);
   walk.next();
@@ -187,7 +202,7 @@ Scheduler::Snapshot Scheduler::snapshot(TimeMs now, std::size_t limit) const {
   take(aside_);
   for (const Job* job : waiting) {
     result.waiting.push_back(
-        {std::string(job->id), std::string(job->group->name), explain(*job, walk, now)});
+        {std::string(job->id), shown(job->group->name), explain(*job, walk, now)});
   }
   result.queued = queued();
   return result;

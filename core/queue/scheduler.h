@@ -90,6 +90,10 @@ class Scheduler {
     kDraining,  ///< neither accepts nor starts jobs; what runs goes on
   };
 
+  /// The group in which the jobs of a singleton type run one after the other. No submitter can
+  /// name it: it begins with a control character. A Snapshot does not show it.
+  static std::string group_of_singleton(std::string_view job_type);
+
   static constexpr int kMaxPriority = 1'000'000;  ///< and -kMaxPriority the lowest
 
   explicit Scheduler(Limits limits);

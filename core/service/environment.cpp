@@ -1,15 +1,8 @@
 #include "core/service/environment.h"
 
-#include <fcntl.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
-#include <cerrno>
-#include <cstdlib>
-
-#include "core/base/files.h"
+#include "core/base/run_program.h"
 #include "core/base/text.h"
 
 extern char** environ;
@@ -22,49 +15,11 @@ bool is_executable(const std::filesystem::path& path) {
   return std::filesystem::is_regular_file(path, ignored) && ::access(path.c_str(), X_OK) == 0;
 }
 
-std::filesystem::path find_on_path(const std::string& name) {
-  const char* variable = std::getenv("PATH");
-  const std::string path = variable ? variable : "/usr/local/bin:/usr/bin:/bin";
-  for (std::size_t at = 0; at <= path.size();) {
-    const std::size_t end = std::min(path.find(':', at), path.size());
-    const auto candidate = std::filesystem::path(path.substr(at, end - at)) / name;
-    if (candidate.is_absolute() && is_executable(candidate)) return candidate;
-    at = end + 1;
-  }
-  return {};
-}
-
 /// What a command printed; nullopt unless it ended with 0.
 std::optional<std::string> output_of(std::vector<std::string> argv) {
-  std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return std::nullopt;
-  UniqueFd read_end(ends[0]), write_end(ends[1]);
-  posix_spawn_file_actions_t actions;
-  ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawn_file_actions_adddup2(&actions, write_end.get(), STDOUT_FILENO);
-  ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  ::posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-  std::vector<char*> raw;
-  for (auto& argument : argv) raw.push_back(argument.data());
-  raw.push_back(nullptr);
-  pid_t pid = 0;
-  const int error = ::posix_spawnp(&pid, raw[0], &actions, nullptr, raw.data(), environ);
-  ::posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) return std::nullopt;
-  write_end.reset();
-  std::string output;
-  std::array<char, 4096> buffer;
-  for (;;) {
-    const ssize_t got = ::read(read_end.get(), buffer.data(), buffer.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) break;
-    output.append(buffer.data(), static_cast<std::size_t>(got));
-  }
-  int status = 0;
-  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-  }
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) return std::nullopt;
-  return output;
+  auto told = run_program(std::move(argv));
+  if (!told || told->exit_code != 0) return std::nullopt;
+  return std::move(told->output);
 }
 
 }  // namespace

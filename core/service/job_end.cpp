@@ -195,7 +195,7 @@ void JobEngine::follow_up(const Job& job, const JobTypePtr& type) {
       if (jobs.empty()) return forget();
       kill_point("follow_up_planned");
       insert(std::move(jobs), IdempotencyKey{"follow:" + job_id, job_id},
-             [job_id, forget](const Result<std::vector<std::string>>& ids) {
+             [job_id, forget](const Result<Accepted>& ids) {
                kill_point("follow_up_committed");
                if (ids) return forget();
                spdlog::warn("{}: its follow-up waits for the next start of the server: {}", job_id,

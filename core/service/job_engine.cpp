@@ -125,11 +125,11 @@ Result<Job> JobEngine::find_ended(const std::string& job_id) {
   return std::move(**job);
 }
 
-Result<std::vector<std::string>> JobEngine::submit(std::vector<Job> jobs,
-                                                   std::optional<IdempotencyKey> key) {
-  return ask<std::vector<std::string>>([this, jobs = std::move(jobs), key](auto promise) mutable {
+Result<JobEngine::Accepted> JobEngine::submit(std::vector<Job> jobs,
+                                              std::optional<IdempotencyKey> key) {
+  return ask<Accepted>([this, jobs = std::move(jobs), key](auto promise) mutable {
     insert(std::move(jobs), std::move(key),
-           [promise](Result<std::vector<std::string>> ids) { promise->set_value(std::move(ids)); });
+           [promise](Result<Accepted> accepted) { promise->set_value(std::move(accepted)); });
   });
 }
 
@@ -341,7 +341,13 @@ void JobEngine::retain() {
   if (now - last_retention_ < kRetentionMs && last_retention_ != 0) return;
   auto ended = store_->oldest_ended(setup_.instance, kRetentionAtOnce);
   if (!ended) return;
-  std::int64_t too_many = config.keep_jobs > 0 ? cache_.total() - config.keep_jobs : 0;
+  std::int64_t too_many = 0;
+  if (config.keep_jobs > 0) {
+    // Other servers' jobs are neither removed nor counted.
+    const auto own = store_->count_ended(setup_.instance);
+    if (!own) return;
+    too_many = *own - config.keep_jobs;
+  }
   bool all = !ended->empty();
   for (const Job& job : *ended) {
     const bool old = config.keep_days > 0 && now - *job.ended_at > config.keep_days * 86'400'000;

@@ -64,7 +64,11 @@ class JobEngine {
 
   /// Commits new jobs, all or none; gives their ids. `jobs` lack what the engine assigns (id,
   /// number, times). A singleton that waits already stands for a new one with the same inputs.
-  Result<std::vector<std::string>> submit(std::vector<Job> jobs, std::optional<IdempotencyKey> key);
+  struct Accepted {
+    std::vector<std::string> ids;
+    bool repeated = false;  ///< they are those of an earlier request with this key
+  };
+  Result<Accepted> submit(std::vector<Job> jobs, std::optional<IdempotencyKey> key);
   Result<> cancel(std::string job_id);
   Result<> edit(std::string job_id, JobEdit edit);
   Result<> remove(std::string job_id);
@@ -75,7 +79,7 @@ class JobEngine {
 
  private:
   using Answer = std::function<void(const Result<>&)>;
-  using Inserted = std::function<void(Result<std::vector<std::string>>)>;
+  using Inserted = std::function<void(Result<Accepted>)>;
   struct Active {
     Job job;
     JobTypePtr type;

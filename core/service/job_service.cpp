@@ -382,11 +382,11 @@ Result<JobService::Submitted> JobService::submit(std::vector<Submission> submiss
     job.cwd = config_.workspace.string();
     jobs.push_back(std::move(job));
   }
-  auto ids = engine_->submit(std::move(jobs), std::move(key));
-  if (!ids) return ids.error();
-  auto views = views_of(*ids);
+  auto accepted = engine_->submit(std::move(jobs), std::move(key));
+  if (!accepted) return accepted.error();
+  auto views = views_of(accepted->ids);
   if (!views) return views.error();
-  return Submitted{std::move(*views), false};
+  return Submitted{std::move(*views), accepted->repeated};
 }
 
 Result<std::vector<JobCache::View>> JobService::views_of(const std::vector<std::string>& ids) {
@@ -532,10 +532,16 @@ Result<LogMatches> JobService::search_log(std::string_view job_id, const LogQuer
   return runyard::search_log(log->get(), *index, query, steady_clock::now() + kLogTime);
 }
 
+json::object JobService::describe(const Scheduler::Snapshot& queue) {
+  json::object document = to_json(queue);
+  document["nvidia_smi"] = gpu_report_.read();
+  return document;
+}
+
 Result<json::object> JobService::queue() {
   auto snapshot = engine_->set_mode(std::nullopt);
   if (!snapshot) return snapshot.error();
-  return to_json(*snapshot);
+  return describe(*snapshot);
 }
 
 Result<json::object> JobService::set_queue_mode(QueueMode mode) {
@@ -543,7 +549,7 @@ Result<json::object> JobService::set_queue_mode(QueueMode mode) {
                                     : mode == QueueMode::kPaused ? Scheduler::Mode::kPaused
                                                                  : Scheduler::Mode::kDraining);
   if (!snapshot) return snapshot.error();
-  return to_json(*snapshot);
+  return describe(*snapshot);
 }
 
 }  // namespace runyard

@@ -16,7 +16,9 @@
 #include "core/log/log_search.h"
 #include "core/model/job.h"
 #include "core/plugin/registry.h"
+#include "core/queue/scheduler.h"
 #include "core/service/config.h"
+#include "core/service/gpu_report.h"
 #include "core/service/job_cache.h"
 #include "core/service/job_edit.h"
 #include "core/service/metrics.h"
@@ -125,6 +127,7 @@ class JobService {
   Result<JobEdit::Plan> plan(const JobTypePtr& type, const boost::json::object& params);
   std::vector<prometheus::MetricFamily> measure();
   Result<std::vector<JobCache::View>> views_of(const std::vector<std::string>& ids);
+  boost::json::object describe(const Scheduler::Snapshot& queue);
 
   Config config_;
   UniqueFd state_lock_, workspace_lock_;
@@ -133,6 +136,7 @@ class JobService {
   std::optional<Workspace> workspace_;  // uses the confinement
   std::unique_ptr<PluginRegistry> registry_;
   JobCache cache_;
+  GpuReport gpu_report_;
   std::unique_ptr<LineIndexes> line_indexes_;
   std::unique_ptr<JobEngine> engine_;  // it uses all of the above
   std::shared_ptr<prometheus::Collectable> measured_;

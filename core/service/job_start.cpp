@@ -46,7 +46,7 @@ Scheduler::Request JobEngine::to_request(const Job& job, const JobTypePtr& type)
   request.queued_at = job.created_at;
   if (type->singleton) {
     // One at a time: a group of its own whose limit is one job.
-    request.group = "one " + job.job_type + " at a time";
+    request.group = Scheduler::group_of_singleton(job.job_type);
     scheduler_.set_group_slots(request.group, std::max(1, job.options.slots));
   }
   return request;
@@ -63,7 +63,9 @@ void JobEngine::insert(std::vector<Job> jobs, std::optional<IdempotencyKey> key,
     }
     auto known = store_->find_key(key->key, now_ms() - JobStore::kKeyLifetimeMs);
     if (!known) return answer(known.error());
-    if (*known && (*known)->body_hash == key->body_hash) return answer((*known)->job_ids);
+    if (*known && (*known)->body_hash == key->body_hash) {
+      return answer(Accepted{(*known)->job_ids, true});
+    }
     if (*known) {
       return answer(
           make_error(ErrorKind::kInvalid,
@@ -98,7 +100,7 @@ void JobEngine::insert(std::vector<Job> jobs, std::optional<IdempotencyKey> key,
     ids.push_back(job.job_id);
     created.push_back(std::make_shared<const Job>(job));
   }
-  if (created.empty()) return answer(std::move(ids));
+  if (created.empty()) return answer(Accepted{std::move(ids)});
   if (key) keys_in_flight_.insert(key->key);
   kill_point("submit_before_commit");
   store_->insert(created, key, [this, created, ids, key, answer](const Result<>& done) {
@@ -116,7 +118,7 @@ void JobEngine::insert(std::vector<Job> jobs, std::optional<IdempotencyKey> key,
       for (const JobPtr& job : created) accept(*job);
       request_pass();
     });
-    answer(done ? Result<std::vector<std::string>>(ids) : done.error());
+    answer(done ? Result<Accepted>(Accepted{ids}) : done.error());
   });
 }
 

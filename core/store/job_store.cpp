@@ -188,12 +188,7 @@ Result<JobStore::Opened> JobStore::open(const std::filesystem::path& state_folde
           "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;"
           "PRAGMA foreign_keys=ON; PRAGMA journal_size_limit=67108864;");
       if (done) {
-        const auto is_new = migrate(store->database_);
-        if (is_new) {
-          opened.created = *is_new;
-        } else {
-          done = is_new.error();
-        }
+        done = migrate(store->database_);
       }
       if (done) {
         auto writer = Writer::prepare(store->database_);
@@ -480,6 +475,17 @@ Result<std::vector<Job>> JobStore::oldest_ended(std::string_view instance, std::
     query->bind(1, instance);
     query->bind(2, static_cast<std::int64_t>(limit));
     return read_jobs(*query);
+  });
+}
+
+Result<std::int64_t> JobStore::count_ended(std::string_view instance) {
+  return read([&](sqlite::Database& database) -> Result<std::int64_t> {
+    auto query = database.prepare("SELECT count(*) FROM jobs WHERE instance=? AND ended_at>0");
+    if (!query) return query.error();
+    query->bind(1, instance);
+    auto row = query->step();
+    if (!row) return row.error();
+    return query->integer(0);
   });
 }
 

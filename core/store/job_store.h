@@ -57,11 +57,9 @@ class JobStore {
   static constexpr TimeMs kKeyLifetimeMs = 24LL * 3600 * 1000;
 
   /// Opens `<state>/jobs.db`, applying the missing migrations. A file that is no database or a
-  /// damaged one is moved aside to `jobs.db.damaged-<time>`, never deleted; `created` says that the
-  /// database is new and wants to be filled from the records.
+  /// damaged one is moved aside to `jobs.db.damaged-<time>`, never deleted, for a new one.
   struct Opened {
     std::unique_ptr<JobStore> store;
-    bool created = false;
     std::string moved_aside;  ///< the damaged file's new name; "" when there was none
   };
   /// `observer`, if given, hears of each transaction how long it took and how many writes it had;
@@ -99,6 +97,7 @@ class JobStore {
   Result<std::vector<Job>> active(std::string_view instance);
   /// Jobs of `instance` written after `seq`, oldest write first: what the mirror may have missed.
   Result<std::vector<Job>> written_after(std::string_view instance, std::int64_t seq);
+  Result<std::int64_t> count_ended(std::string_view instance);
   /// Ended jobs of `instance` in order of their end, oldest first: for retention.
   Result<std::vector<Job>> oldest_ended(std::string_view instance, std::size_t limit);
   Result<bool> is_removed(std::string_view job_id);

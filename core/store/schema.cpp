@@ -35,7 +35,7 @@ CREATE TABLE notes(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
 int schema_version() { return static_cast<int>(kMigrations.size()); }
 
-Result<bool> migrate(sqlite::Database& database) {
+Result<> migrate(sqlite::Database& database) {
   auto query = database.prepare("PRAGMA user_version");
   if (!query) return query.error();
   auto row = query->step();
@@ -58,7 +58,7 @@ Result<bool> migrate(sqlite::Database& database) {
       return error;
     }
   }
-  return version == 0;
+  return {};
 }
 
 }  // namespace runyard

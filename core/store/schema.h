@@ -5,9 +5,9 @@
 namespace runyard {
 
 /// Brings `<state>/jobs.db` to the newest schema: each numbered migration in a transaction of its
-/// own, PRAGMA user_version being the number of the last one. True when it was an empty database.
+/// own, PRAGMA user_version being the number of the last one.
 /// kInternal for a database that a newer Runyard wrote: it is left untouched.
-Result<bool> migrate(sqlite::Database& database);
+Result<> migrate(sqlite::Database& database);
 
 /// The newest schema's number.
 int schema_version();

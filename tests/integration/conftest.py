@@ -118,6 +118,24 @@ class Server:
     def kill(self):
         self.stop(signal.SIGKILL)
 
+    def shims(self):
+        """{pid: token} of the supervisors that work for this server or an earlier one."""
+        found = {}
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+            except (OSError, UnicodeDecodeError):
+                continue
+            if len(words) > 1 and words[1].startswith(str(self.state / "attempts") + "/"):
+                found[int(pid)] = words[1].rsplit("/", 1)[1]
+        return found
+
+    def clear(self):
+        """Stops it, and the jobs that a failed test has left."""
+        self.stop()
+        for pid in self.shims():
+            os.kill(pid, signal.SIGTERM)
+
     def log_text(self):
         return self.log.read_text(errors="replace")
 
@@ -199,7 +217,7 @@ def server(tmp_path_factory):
     """A server on the sample workload; the tests of a module share it."""
     running = Server(make_workspace(tmp_path_factory.mktemp("sample") / "workspace")).start()
     yield running
-    running.stop()
+    running.clear()
 
 
 @pytest.fixture
@@ -216,4 +234,4 @@ def make_server(tmp_path):
 
     yield make
     for server in servers:
-        server.stop()
+        server.clear()

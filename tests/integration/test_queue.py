@@ -1,5 +1,7 @@
 """What starts when, and what happens to jobs that wait: the queue through its API."""
 
+import json
+import sqlite3
 import threading
 
 import pytest
@@ -285,15 +287,27 @@ def test_retention(make_queue):
     folder = queue.server.workspace / "reports" / "jobs"
     eventually(lambda: len(list(folder.glob("*.json"))) == 7, what="the records")
     queue.server.stop()
+    # Another server's jobs, which git has brought, are neither counted nor removed.
+    foreign = []
+    for number in range(5):
+        foreign.append(f"job_20260101_000000__{number:08x}")
+        record = json.loads((folder / f"{jobs[0]}.json").read_text())
+        record.update(job_id=foreign[-1], instance="f" * 16)
+        (folder / f"{foreign[-1]}.json").write_text(json.dumps(record))
+    queue.server.start()
+    eventually(lambda: queue.total() == 12, what="the other server's jobs")
+    queue.server.stop()
     queue.config.write_text(ALLOW.replace("jobs: {", "jobs: {keep_jobs: 4, ") + "queue: {slots: 4}\n")
     queue.server.start()
-    eventually(lambda: queue.total() == 4, what="the removal")
+    eventually(lambda: queue.total() == 10, what="the removal")
     left = {job["job_id"] for job in queue.get("/api/jobs/recent")}
-    assert len(left) == 4 and waiting in left
+    assert left >= set(foreign)
+    left -= set(foreign)
+    assert len(left) == 5 and waiting in left
     times = [queue.job(i)["ended_at"] for i in left - {waiting}]
-    assert min(times) >= sorted(j for j in times)[0] and set(by_end[-2:]) <= left
+    assert min(times) >= sorted(j for j in times)[0] and set(by_end[-4:]) <= left
     gone = set(jobs) - left
-    eventually(lambda: {p.stem for p in folder.iterdir()} == left | set(), what="the files' removal")
+    eventually(lambda: {p.stem for p in folder.iterdir()} == left | set(foreign), what="the files' removal")
     for job_id in gone:
         assert queue.request("GET", f"/api/jobs/{job_id}").status == 404
     queue.post("/api/admin/queue/resume")
@@ -317,10 +331,55 @@ def test_a_singleton_waits_once(tmp_path, command_plugin):
             assert server.submit("index-runs", {})["job_id"] == second
         eventually(lambda: server.job(second)["waiting_for"], what="a reason to wait")
         assert server.job(second)["status"] == "QUEUED"
+        assert server.job(second)["waiting_for"] == (
+            "another index_runs job to end: they run one at a time")
+        state = server.get("/api/admin/queue")
+        assert [group["name"] for group in state["groups"]] in ([], [""]), state
+        assert [(job["job_id"], job["group"]) for job in state["running"]] == [(first, "")]
+        assert [(job["job_id"], job["group"]) for job in state["waiting"]] == [(second, "")]
         (tmp_path / "go").touch()
         assert server.wait(first)["status"] == server.wait(second)["status"] == "SUCCESS"
         assert (tmp_path / "starts").read_text() == "xx"
         assert server.request("GET", "/api/jobs/recent").headers["X-Total-Count"] == "2"
+    finally:
+        server.stop()
+
+
+NVIDIA_SMI = '''#!/bin/sh
+echo "$@" >> {folder}/asked
+[ "$1" = --query-gpu=index,name,memory.used,memory.total ] || exit 9
+{answer}
+'''
+
+
+@pytest.mark.parametrize("answer, gpus, error", [
+    ("echo '0, NVIDIA A100-SXM4-40GB, 1024, 40960'; echo '1, Tesla T4, rev. 2, [N/A], 15360'",
+     [{"index": 0, "name": "NVIDIA A100-SXM4-40GB", "memory_used_mib": 1024, "memory_total_mib": 40960},
+      {"index": 1, "name": "Tesla T4, rev. 2", "memory_used_mib": None, "memory_total_mib": 15360}], None),
+    ("echo 'No devices were found' >&2; exit 6", [], "nvidia-smi failed: No devices were found"),
+    ("exec sleep 300", [], "nvidia-smi did not answer within 3 s"),
+    (None, None, None)], ids=["two", "none", "stuck", "absent"])
+def test_what_nvidia_smi_says_is_shown(tmp_path, command_plugin, answer, gpus, error):
+    bin_folder = tmp_path / "bin"
+    bin_folder.mkdir()
+    if answer:
+        (bin_folder / "nvidia-smi").write_text(NVIDIA_SMI.format(folder=tmp_path, answer=answer))
+        (bin_folder / "nvidia-smi").chmod(0o755)
+    (tmp_path / "workspace").mkdir()
+    (tmp_path / "config.yaml").write_text(ALLOW)
+    server = Server(tmp_path / "workspace", plugin_dirs=[command_plugin],
+                    options=["--config", str(tmp_path / "config.yaml")],
+                    environment={"PATH": f"{bin_folder}:/usr/bin:/bin"}).start()
+    try:
+        shown = [server.get("/api/admin/queue")["nvidia_smi"] for _ in range(3)]
+        assert shown == [answer and {"gpus": gpus, "error": error}] * 3
+        if answer:
+            assert (tmp_path / "asked").read_text().count("\n") == 1, "asked more than once"
+        # Only shown: no GPU can be had, and the environment is left alone.
+        assert server.get("/api/admin/queue")["gpus"] == []
+        job = server.submit("command", {"script": "echo cuda ${CUDA_VISIBLE_DEVICES-unset}"})["job_id"]
+        assert server.wait(job)["status"] == "SUCCESS"
+        assert "cuda unset" in server.log_of(job).partition("\n")[2]
     finally:
         server.stop()
 
@@ -523,6 +582,26 @@ def test_idempotency_key(make_queue):
     assert post({"script": "true"}, "five").status == 201
 
 
+def test_an_idempotency_key_lives_a_day(make_queue):
+    queue = make_queue("{slots: 2}")
+
+    def post(key):
+        return queue.request("POST", "/api/jobs/command", {"script": "true"}, {"Idempotency-Key": key})
+
+    jobs = {key: post(key).json["job_id"] for key in ("old", "young")}
+    queue.server.stop()
+    with sqlite3.connect(queue.server.state / "jobs.db") as database:
+        for key, hours in (("old", 24.1), ("young", 23.9)):
+            database.execute("UPDATE idempotency SET at = at - ? WHERE key=?", (hours * 3_600_000, key))
+    database.close()
+    queue.server.start()
+    young, old = post("young"), post("old")
+    assert (young.status, young.json["job_id"]) == (200, jobs["young"])
+    assert old.status == 201 and old.json["job_id"] not in jobs.values()
+    assert (post("old").status, post("old").json["job_id"]) == (200, old.json["job_id"])
+    queue.succeed(*jobs.values(), old.json["job_id"])
+
+
 def test_the_same_request_at_the_same_time(queue):
     before = queue.total()
     for number in range(10):
@@ -539,7 +618,7 @@ def test_the_same_request_at_the_same_time(queue):
             thread.start()
         for thread in threads:
             thread.join()
-        assert {r.status for r in replies} <= {200, 201}, [r.text for r in replies]
+        assert sorted(r.status for r in replies) == [200] * 5 + [201], [r.text for r in replies]
         assert len({r.json["job_id"] for r in replies}) == 1
         queue.succeed(replies[0].json["job_id"])
     assert queue.total() == before + 10

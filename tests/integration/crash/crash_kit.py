@@ -6,7 +6,6 @@ import json
 import os
 import pathlib
 import re
-import signal
 import sqlite3
 import sys
 
@@ -120,15 +119,7 @@ class World:
 
     def shims(self):
         """{pid: token} of the supervisors of this world."""
-        found = {}
-        for pid in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-            except (OSError, UnicodeDecodeError):
-                continue
-            if len(words) > 1 and words[1].startswith(str(self.state / "attempts") + "/"):
-                found[int(pid)] = words[1].rsplit("/", 1)[1]
-        return found
+        return self.server.shims()
 
     def processes(self, variable):
         """Living processes whose environment has a variable that starts so."""
@@ -219,9 +210,7 @@ class World:
 
     def clear(self):
         """Stops the server, and what a failed test has left."""
-        self.server.stop()
-        for pid in self.shims():
-            os.kill(pid, signal.SIGTERM)
+        self.server.clear()
 
     def close(self):
         """The same, and nothing was left: also no child of a server that was killed."""

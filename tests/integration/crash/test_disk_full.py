@@ -102,6 +102,19 @@ def test_cancelling_and_ending_without_room(small):
     world.check()
 
 
+def test_a_timeout_changed_without_room(small):
+    world, server = small, small.server.start()
+    endless = world.submit("endless", timeout_sec=3600)
+    eventually(lambda: world.starts()[f"{endless}.1"], what="the start")
+    fill(world)
+    reply = server.request("PATCH", f"/api/jobs/{endless}", {"timeout_sec": 1})
+    assert reply.status in (200, 503, 507), (reply.status, reply.text)
+    make_room(world)
+    # The supervisor hears of it without a restart of the server.
+    job = server.wait(endless)
+    assert (job["end_reason"], job["timeout_sec"]) == ("timeout", 1), job
+
+
 def test_a_server_killed_without_room(small):
     world, server = small, small.server.start()
     endless = world.submit("endless")

@@ -4,9 +4,10 @@ import json
 import os
 import random
 import signal
+import sqlite3
 
 import pytest
-from crash_kit import TERMINAL, World, eventually, has_kill_points
+from crash_kit import CONFIG, TERMINAL, World, eventually, has_kill_points
 
 FOREIGN = "f" * 16
 
@@ -88,6 +89,104 @@ def test_the_database_is_rebuilt_from_the_records(world, lose):
     assert new["number"] > max(r["number"] for r in before.values())
     world.settle()
     world.check()
+
+
+def test_a_record_that_knows_an_earlier_attempt_only(world):
+    server = world.server.start()
+    mark = f'echo "$RUNYARD_ATTEMPT" >> {world.effects}; '
+    job_id = server.submit("command", {
+        "script": mark + "[ $RUNYARD_ATTEMPT = $RUNYARD_JOB_ID.1 ] && exit 7; exec sleep 300",
+        "_job": {"max_retries": 2}})["job_id"]
+    eventually(lambda: world.starts()[f"{job_id}.2"] == 1, what="the second attempt")
+    first = server.record(job_id, until=lambda r: r["attempt"] == 2)
+    server.kill()
+    # The record as it was a quarter of a second before: the second attempt had not begun.
+    path = records_folder(world) / f"{job_id}.json"
+    first.update(status="QUEUED", attempt=1, attempts=first["attempts"][:1], seq=first["seq"] - 1)
+    path.write_text(json.dumps(first))
+    remove_database(world)
+    server.start()
+    job = server.job(job_id)
+    assert (job["status"], job["attempt"], len(job["attempts"])) == ("RUNNING", 2, 2)
+    assert server.get("/api/admin/queue")["slots"]["used"] == 1
+    assert world.cancel(job_id).status == 202
+    assert server.wait(job_id)["status"] == "CANCELLED"
+    assert world.starts() == {f"{job_id}.1": 1, f"{job_id}.2": 1}, "started twice"
+    world.check()
+
+
+def test_run_folders_of_removed_jobs_go(world):
+    server = world.server.start()
+    ended, removed = world.submit("quick"), world.submit("quick")
+    world.settle()
+    assert server.request("DELETE", f"/api/jobs/{removed}").status == 204
+    del world.accepted[removed]
+    server.kill()
+    unknown = "job_20260101_000000__0123abcd"
+    for name in (f"{ended}.1", f"{removed}.1", f"{unknown}.1", "what is this"):
+        (world.state / "attempts" / name).mkdir()
+        (world.state / "attempts" / name / "spec").write_text("left by a crash")
+    server.start()
+    # Of a job that this database has never known nothing is thrown away.
+    assert set(os.listdir(world.state / "attempts")) == {f"{unknown}.1", "what is this"}
+    for name in (f"{unknown}.1", "what is this"):
+        (world.state / "attempts" / name / "spec").unlink()
+        (world.state / "attempts" / name).rmdir()
+    world.check()
+
+
+def test_a_timeout_that_was_not_told_is_told_at_the_adoption(world):
+    server = world.server.start()
+    job_id = world.submit("endless")
+    eventually(lambda: world.starts()[f"{job_id}.1"] == 1, what="the start")
+    server.kill()
+    # As if the server had died between the commit of a PATCH and the control file.
+    with sqlite3.connect(world.state / "jobs.db") as database:
+        (doc,) = database.execute("SELECT doc FROM jobs WHERE job_id=?", (job_id,)).fetchone()
+        changed = dict(json.loads(doc), timeout_sec=1)
+        database.execute("UPDATE jobs SET doc=? WHERE job_id=?", (json.dumps(changed), job_id))
+    database.close()
+    server.start()
+    job = server.wait(job_id)
+    assert (job["status"], job["end_reason"]) == ("FAILED", "timeout"), job
+
+
+@pytest.mark.parametrize("how", ["drain", "full"])
+def test_a_follow_up_that_finds_no_place_is_kept(tmp_path, how):
+    config = CONFIG.replace("slots: 4", "slots: 1, max_queued: 1") if how == "full" else CONFIG
+    world = World(tmp_path, config=config, shipped=True)
+    for name, text in {
+            "scripts/run_experiment.py": "import os, time\n"
+            f"while not os.path.exists('{tmp_path}/go'): time.sleep(0.02)\n",
+            "configs/a.yaml": "a: 1",
+            "scripts/index_runs.py": f"open('{world.effects}', 'a').write('indexed\\n')"}.items():
+        (world.workspace / name).parent.mkdir(exist_ok=True)
+        (world.workspace / name).write_text(text)
+    server = world.server.start()
+    try:
+        job = server.submit("train", {"config_path": "configs/a.yaml"})["job_id"]
+        server.wait(job, until={"RUNNING"})
+        if how == "drain":
+            server.post("/api/admin/queue/drain")
+        else:
+            server.post("/api/admin/queue/pause")
+            waiting = world.submit("quick")
+        (tmp_path / "go").touch()
+        assert server.wait(job)["status"] == "SUCCESS"
+        eventually(lambda: "its follow-up waits" in server.log_text(), what="the refusal")
+        server.stop()
+        if how == "full":  # room by the next start
+            (tmp_path / "config.yaml").write_text(CONFIG)
+        server.start()
+        server.post("/api/admin/queue/resume")
+        world.settle()
+        follow_ups = [j for j in world.jobs().values() if j["job_type"] == "index_runs"]
+        assert [(j["note"], j["status"]) for j in follow_ups] == [(f"after {job}", "SUCCESS")]
+        assert world.starts()["indexed"] == 1
+        if how == "full":
+            assert server.wait(waiting)["status"] == "SUCCESS"
+    finally:
+        world.close()
 
 
 def test_a_waiting_job_of_the_records_runs_with_a_new_database(world):

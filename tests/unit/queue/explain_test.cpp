@@ -218,7 +218,6 @@ TEST(Snapshot, ShowsWhatRunsWhatWaitsAndWhatIsUsed) {
   EXPECT_EQ(all.running[0].job_id, "job_1");
   EXPECT_EQ(all.running[0].gpu_ids, std::vector<int>{3});
   EXPECT_EQ(all.running[0].slots, 2);
-  EXPECT_EQ(all.running[0].group, "train");
   EXPECT_EQ(all.queued, 4u);
   ASSERT_EQ(all.waiting.size(), 4u);
   EXPECT_EQ(all.waiting[0].job_id, "job_3");
@@ -231,6 +230,20 @@ TEST(Snapshot, ShowsWhatRunsWhatWaitsAndWhatIsUsed) {
   const auto some = scheduler.snapshot(0, 1);
   EXPECT_EQ(some.waiting.size(), 1u);
   EXPECT_EQ(some.queued, 4u);
+}
+
+TEST(Explain, ASingletonIsNoGroupOfTheUser) {
+  Scheduler scheduler({.slots = 4});
+  const std::string group = Scheduler::group_of_singleton("index_runs");
+  scheduler.set_group_slots(group, 1);
+  ASSERT_TRUE(scheduler.enqueue(Ask(1).in(group)));
+  ASSERT_TRUE(scheduler.enqueue(Ask(2).in(group)));
+  ASSERT_TRUE(scheduler.enqueue(Ask(3).in(group)));
+  ASSERT_EQ(ids(scheduler.decide(0)), (Ids{"job_1"}));
+  const std::string words = "another index_runs job to end: they run one at a time";
+  EXPECT_EQ(scheduler.waiting_for("job_2", 0), words);
+  EXPECT_EQ(scheduler.waiting_for("job_3", 0), words);
+  EXPECT_TRUE(scheduler.snapshot(0).groups.empty());
 }
 
 }  // namespace
