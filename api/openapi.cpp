@@ -154,7 +154,9 @@ json::object responses_of(const Route& route, bool has_path_names, bool has_body
     if (!slot.is_object()) {
       json::object headers;
       for (const std::string& name : answer.headers) headers[name] = reference("headers", name);
-      slot = {{"description", answer.status == 204 ? "Done" : "Success"}};
+      slot = {{"description", answer.status == 204   ? "Done"
+                              : answer.status == 304 ? "Nothing has changed"
+                                                     : "Success"}};
       if (!headers.empty()) slot.as_object()["headers"] = std::move(headers);
     }
     if (answer.status == 204 || answer.status == 304) continue;

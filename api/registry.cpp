@@ -1,6 +1,8 @@
 #include <boost/json.hpp>
 
+#include "api/pages.h"
 #include "api/routes.h"
+#include "core/workspace/workspace.h"
 
 namespace runyard {
 namespace {
@@ -37,10 +39,7 @@ Reply models(JobService& service, const Call& call) {
   if (!order) return problem(order.error());
   filter.order = std::move(*order);
   const auto page = service.workspace().registry.models(filter);
-  if (!page) return problem(page.error());
-  Reply reply = json_reply(page->rows);
-  reply.headers.emplace_back("X-Total-Count", std::to_string(page->total));
-  return reply;
+  return page ? page_reply(*page) : problem(page.error());
 }
 
 }  // namespace

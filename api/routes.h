@@ -18,6 +18,9 @@ std::vector<Route> log_routes(JobService& service);
 std::vector<Route> job_type_routes(JobService& service);
 std::vector<Route> admin_routes(JobService& service);
 std::vector<Route> registry_routes(JobService& service);
+std::vector<Route> run_routes(JobService& service);
+std::vector<Route> backtest_routes(JobService& service);
+std::vector<Route> file_routes(JobService& service);
 std::vector<Route> health_routes(JobService& service, StreamServer& streams);
 std::vector<Route> session_routes(Access& access);
 /// GET /api/openapi.json of `document`, which has to be told of all routes, and the pages over it.

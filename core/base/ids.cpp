@@ -24,15 +24,20 @@ std::string random_hex(std::size_t count) {
 std::string make_job_id(TimeMs now) { return "job_" + format_compact(now) + "__" + random_hex(4); }
 
 bool is_job_id(std::string_view text) {
-  constexpr std::string_view kForm = "job_dddddddd_dddddd__xxxxxxxx";
+  return text.starts_with("job_") && is_run_id(text.substr(4));
+}
+
+bool is_backtest_id(std::string_view text) {
+  return text.starts_with("bt_") && is_run_id(text.substr(3));
+}
+
+bool is_run_id(std::string_view text) {
+  constexpr std::string_view kForm = "dddddddd_dddddd__xxxxxxxx";
   if (text.size() != kForm.size()) return false;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const bool digit = text[i] >= '0' && text[i] <= '9';
     const bool hex = digit || (text[i] >= 'a' && text[i] <= 'f');
-    const bool place = i >= 4;
-    if (place && kForm[i] == 'd' ? !digit : place && kForm[i] == 'x' ? !hex : text[i] != kForm[i]) {
-      return false;
-    }
+    if (kForm[i] == 'd' ? !digit : kForm[i] == 'x' ? !hex : text[i] != '_') return false;
   }
   return true;
 }

@@ -16,6 +16,7 @@
 #include "core/service/environment.h"
 #include "core/service/job_engine.h"
 #include "core/service/templates.h"
+#include "core/workspace/workspace.h"
 
 namespace runyard {
 namespace {
@@ -23,6 +24,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kMaxBatch = 1000;
+constexpr std::size_t kMaxJobsOfArtifact = 100;
 constexpr int kLockAttempts = 20;
 constexpr auto kLockPause = std::chrono::milliseconds(100);
 /// What a call may take that reads in a log: a worker thread waits for it. The rest is for the
@@ -225,7 +227,7 @@ Result<std::unique_ptr<JobService>> JobService::open(Config config, Programs pro
   auto confinement = Confinement::open(settings.workspace, settings.roots);
   if (!confinement) return confinement.error();
   service->confinement_ = std::move(*confinement);
-  service->workspace_.emplace(*service->confinement_);
+  service->workspace_ = std::make_unique<Workspace>(*service->confinement_);
   settings.workspace = service->confinement_->workspace();
 
   std::error_code error;
@@ -536,6 +538,10 @@ json::object JobService::describe(const Scheduler::Snapshot& queue) {
   json::object document = to_json(queue);
   document["nvidia_smi"] = gpu_report_.read();
   return document;
+}
+
+Result<std::vector<ArtifactJob>> JobService::jobs_of(std::string_view artifact) {
+  return engine_->store().jobs_of(artifact, kMaxJobsOfArtifact);
 }
 
 Result<json::object> JobService::queue() {

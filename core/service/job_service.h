@@ -23,11 +23,11 @@
 #include "core/service/job_edit.h"
 #include "core/service/metrics.h"
 #include "core/store/job_store.h"
-#include "core/workspace/workspace.h"
 
 namespace runyard {
 
 class JobEngine;
+struct Workspace;
 
 /// What a client asks for with one POST.
 struct Submission {
@@ -108,6 +108,10 @@ class JobService {
   Result<LogLines> log_lines(std::string_view job_id, std::int64_t start, std::int64_t count);
   Result<LogMatches> search_log(std::string_view job_id, const LogQuery& query);
 
+  /// The jobs that produced or used a run or a backtest (its id), the newest first: at most 100 of
+  /// each kind.
+  Result<std::vector<ArtifactJob>> jobs_of(std::string_view artifact);
+
   // The queue. Pause survives a restart; a drain ends with this process.
   enum class QueueMode { kOpen, kPaused, kDraining };
   Result<boost::json::object> queue();
@@ -133,7 +137,7 @@ class JobService {
   UniqueFd state_lock_, workspace_lock_;
   std::optional<Confinement> confinement_;
   Metrics metrics_;
-  std::optional<Workspace> workspace_;  // uses the confinement
+  std::unique_ptr<Workspace> workspace_;  // uses the confinement
   std::unique_ptr<PluginRegistry> registry_;
   JobCache cache_;
   GpuReport gpu_report_;

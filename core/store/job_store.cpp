@@ -8,6 +8,7 @@
 #include <utility>
 #include <variant>
 
+#include "core/store/artifact_table.h"
 #include "core/store/schema.h"
 
 namespace runyard {
@@ -137,6 +138,7 @@ class JobStore::Writer {
  public:
   sqlite::Statement begin, commit, rollback, savepoint, undo, release, insert, take, update,
       current, remove, tombstone, key, expire_keys, note, forget_note;
+  ArtifactTable artifacts;
 
   static Result<std::unique_ptr<Writer>> prepare(sqlite::Database& database) {
     auto writer = std::make_unique<Writer>();
@@ -165,6 +167,9 @@ class JobStore::Writer {
       if (!prepared) return prepared.error();
       *statement = std::move(*prepared);
     }
+    auto artifacts = ArtifactTable::prepare(database);
+    if (!artifacts) return artifacts.error();
+    writer->artifacts = std::move(*artifacts);
     return writer;
   }
 };
@@ -314,6 +319,7 @@ Result<> JobStore::apply(std::vector<Write>& batch) {
     for (const JobPtr& job : write.jobs) {
       bind_job(writer_->insert, *job);
       if (auto done = writer_->insert.run(); !done) return done;
+      if (auto done = writer_->artifacts.write(*job, true); !done) return done;
       ids += (ids.empty() ? "" : " ") + job->job_id;
     }
     if (!write.key) return {};
@@ -358,14 +364,17 @@ Result<> JobStore::apply(std::vector<Write>& batch) {
           return {};
         }
         bind_job(writer_->update, job);
-        return writer_->update.run();
+        if (auto done = writer_->update.run(); !done) return done;
+        return writer_->artifacts.write(job, false);
       }
       case Write::Kind::kTake:
         bind_job(writer_->take, *write.jobs.front());
-        return writer_->take.run();
+        if (auto done = writer_->take.run(); !done) return done;
+        return writer_->artifacts.write(*write.jobs.front(), false);
       case Write::Kind::kRemove: {
         writer_->remove.bind(1, write.id);
         if (auto done = writer_->remove.run(); !done) return done;
+        if (auto done = writer_->artifacts.remove(write.id); !done) return done;
         writer_->tombstone.bind(1, write.id);
         writer_->tombstone.bind(2, now_ms());
         return writer_->tombstone.run();
@@ -433,6 +442,11 @@ Result<std::vector<Job>> JobStore::list(const JobFilter& filter, std::size_t lim
     query->bind(where.bind(*query), static_cast<std::int64_t>(limit));
     return read_jobs(*query);
   });
+}
+
+Result<std::vector<ArtifactJob>> JobStore::jobs_of(std::string_view artifact, std::size_t limit) {
+  return read(
+      [&](sqlite::Database& database) { return read_artifact_jobs(database, artifact, limit); });
 }
 
 Result<std::int64_t> JobStore::count(const JobFilter& filter) {

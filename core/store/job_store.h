@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/base/files.h"
+#include "core/model/artifacts.h"
 #include "core/model/job.h"
 #include "core/store/sqlite.h"
 
@@ -100,6 +101,8 @@ class JobStore {
   Result<std::int64_t> count_ended(std::string_view instance);
   /// Ended jobs of `instance` in order of their end, oldest first: for retention.
   Result<std::vector<Job>> oldest_ended(std::string_view instance, std::size_t limit);
+  /// Jobs that name a run or a backtest, at most `limit` of each relation, the newest first.
+  Result<std::vector<ArtifactJob>> jobs_of(std::string_view artifact, std::size_t limit);
   Result<bool> is_removed(std::string_view job_id);
   Result<std::optional<IdempotentJobs>> find_key(std::string_view key, TimeMs not_before);
   /// "" when there is none.

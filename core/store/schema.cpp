@@ -4,14 +4,20 @@
 
 #include <array>
 
+#include "core/store/artifact_table.h"
+
 namespace runyard {
 namespace {
 
 // Migration n brings user_version n-1 to n. Never change one that was released: append, and commit
 // a database of the version before as tests/fixtures/store/v<n-1>.sql.
-constexpr std::array<const char*, 1> kMigrations{
+struct Migration {
+  const char* sql;
+  Result<> (*fill)(sqlite::Database&);  // what SQL alone cannot do, afterwards; may be null
+};
+constexpr std::array<Migration, 2> kMigrations{
     // 1: `doc` is the kStore document of the job; the other columns are copies for the indexes.
-    R"sql(
+    Migration{R"sql(
 CREATE TABLE jobs(
   job_id TEXT PRIMARY KEY, instance TEXT NOT NULL, number INTEGER NOT NULL, seq INTEGER NOT NULL,
   created_at INTEGER NOT NULL, ended_at INTEGER NOT NULL, status TEXT NOT NULL,
@@ -29,7 +35,28 @@ CREATE TABLE idempotency(
   WITHOUT ROWID;
 CREATE INDEX idempotency_by_age ON idempotency(at);
 CREATE TABLE notes(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-)sql"};
+)sql",
+              nullptr},
+    // 2: which runs and backtests a job names (core/model/artifacts.h); the order of the columns is
+    // that in which they are asked for.
+    Migration{R"sql(
+CREATE TABLE job_artifacts(
+  artifact TEXT NOT NULL, relation TEXT NOT NULL, created_at INTEGER NOT NULL,
+  number INTEGER NOT NULL, job_id TEXT NOT NULL,
+  PRIMARY KEY(artifact, relation, created_at, number, job_id)) WITHOUT ROWID;
+CREATE INDEX job_artifacts_by_job ON job_artifacts(job_id);
+)sql",
+              fill_artifact_table},
+};
+
+Result<> apply(sqlite::Database& database, const Migration& migration, std::int64_t version) {
+  if (auto done = database.execute("BEGIN IMMEDIATE"); !done) return done;
+  if (auto done = database.execute(migration.sql); !done) return done;
+  if (migration.fill) {
+    if (auto done = migration.fill(database); !done) return done;
+  }
+  return database.execute(fmt::format("PRAGMA user_version={};COMMIT;", version));
+}
 
 }  // namespace
 
@@ -49,9 +76,7 @@ Result<> migrate(sqlite::Database& database) {
                                   version, schema_version()));
   }
   for (auto next = version + 1; next <= schema_version(); ++next) {
-    auto done =
-        database.execute(fmt::format("BEGIN IMMEDIATE;{}PRAGMA user_version={};COMMIT;",
-                                     kMigrations[static_cast<std::size_t>(next - 1)], next));
+    auto done = apply(database, kMigrations[static_cast<std::size_t>(next - 1)], next);
     if (!done) {
       const Error error = done.error();
       (void)database.execute("ROLLBACK");

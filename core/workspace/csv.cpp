@@ -38,11 +38,11 @@ json::value to_number(std::string_view text) {
   return nullptr;
 }
 
-/// `12.0` as 12; a number that is not whole stays as it is.
+/// `12.0` as 12; null for a number that is not whole.
 json::value to_whole(json::value number) {
   if (!number.is_double()) return number;
   const double value = number.get_double();
-  if (std::trunc(value) != value || std::abs(value) > kMaxExact) return number;
+  if (std::trunc(value) != value || std::abs(value) > kMaxExact) return nullptr;
   return static_cast<std::int64_t>(value);
 }
 

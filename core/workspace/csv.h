@@ -25,7 +25,7 @@ enum class CellKind {
   kText,     ///< empty and `nan`: null
   kPath,     ///< text; backslashes become slashes
   kName,     ///< text; only empty is null: a ticker may be called NAN
-  kInteger,  ///< `12` and `12.0`; null for what is no number
+  kInteger,  ///< `12` and `12.0`; null for what is no whole number
   kNumber,   ///< null for what is no finite number
   kAny,      ///< a number when it is one, else text
 };

@@ -55,7 +55,9 @@ class Folder {
 
   /// Its place in the workspace.
   const std::string& path() const { return path_; }
-  std::string path_of(const std::string& name) const { return path_ + "/" + name; }
+  std::string path_of(const std::string& name) const {
+    return path_ == "." ? name : path_ + "/" + name;
+  }
 
  private:
   Folder(const Confinement& confinement, std::string path, UniqueFd fd)

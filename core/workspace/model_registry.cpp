@@ -252,7 +252,7 @@ Result<json::array> ModelRegistry::best() {
   return best;
 }
 
-Result<ModelRegistry::Page> ModelRegistry::models(const ModelFilter& filter) {
+Result<Page> ModelRegistry::models(const ModelFilter& filter) {
   const auto rows = table(kModels);
   if (!rows) return rows.error();
   std::vector<const json::object*> found;

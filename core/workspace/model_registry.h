@@ -7,6 +7,7 @@
 
 #include "core/base/confined_path.h"
 #include "core/workspace/file_cache.h"
+#include "core/workspace/page.h"
 
 namespace runyard {
 
@@ -37,10 +38,7 @@ class ModelRegistry {
   /// makes it, when there is no registry.
   Result<boost::json::array> best();
 
-  struct Page {
-    boost::json::array rows;  ///< every column of the CSV file, typed
-    std::size_t total = 0;    ///< on all pages
-  };
+  /// Rows with every column of the CSV file, typed.
   Result<Page> models(const ModelFilter& filter);
 
  private:

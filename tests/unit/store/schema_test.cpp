@@ -108,6 +108,11 @@ TEST_P(Fixtures, OpensWithTheJobsInIt) {
   ASSERT_TRUE(key && *key);
   EXPECT_EQ((*key)->job_ids, std::vector<std::string>{"job_20260301_090005__00000005"});
 
+  const auto makers = store.jobs_of("20260301_090002__0e304dfc", 10);
+  ASSERT_TRUE(makers && makers->size() == 1);
+  EXPECT_EQ(makers->front().job_id, "job_20260301_090001__00000001");
+  EXPECT_EQ(makers->front().relation, Relation::kProduced);
+
   const auto trained = store.find("job_20260301_090001__00000001");
   ASSERT_TRUE(trained && *trained);
   const Job& job = **trained;

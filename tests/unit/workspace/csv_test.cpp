@@ -59,7 +59,7 @@ TEST(Cell, HasTheTypeOfItsColumn) {
   EXPECT_EQ(parse_cell("12", CellKind::kInteger), json::value(12));
   EXPECT_EQ(parse_cell("12.0", CellKind::kInteger), json::value(12));
   EXPECT_EQ(parse_cell("-1e3", CellKind::kInteger), json::value(-1000));
-  EXPECT_EQ(parse_cell("12.5", CellKind::kInteger), json::value(12.5));
+  EXPECT_EQ(parse_cell("12.5", CellKind::kInteger), null);
   EXPECT_EQ(parse_cell(" 7 ", CellKind::kInteger), json::value(7));
   EXPECT_TRUE(parse_cell("1", CellKind::kNumber).is_double());
   EXPECT_EQ(parse_cell("+0.25", CellKind::kNumber), json::value(0.25));
