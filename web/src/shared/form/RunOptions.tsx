@@ -1,0 +1,68 @@
+import { NumberInput, SimpleGrid, TagsInput, TextInput } from '@mantine/core';
+import type { JobOptions, JobType } from '../api/types';
+import { useT } from '../i18n';
+
+interface Props {
+  type: JobType;
+  value: JobOptions;
+  onChange: (value: JobOptions) => void;
+  /** What the server says, by option. */
+  errors: Map<string, string>;
+}
+
+/** `_job`: how the job is run. What is left empty is the job type's own choice. */
+export function RunOptions({ type, value, onChange, errors }: Props) {
+  const t = useT();
+  const set = <K extends keyof JobOptions>(key: K, next: JobOptions[K] | '' | undefined) => {
+    const out = { ...value };
+    if (next === '' || next === undefined || (Array.isArray(next) && next.length === 0)) delete out[key];
+    else out[key] = next as JobOptions[K];
+    onChange(out);
+  };
+  const number = (key: 'priority' | 'timeout_sec' | 'max_retries' | 'slots' | 'gpus', fallback: number) => (
+    <NumberInput
+      key={key}
+      label={t(`options.${key}`)}
+      description={t(`options.${key}.hint`)}
+      placeholder={String(fallback)}
+      min={key === 'priority' ? -1_000_000 : 0}
+      allowDecimal={key === 'timeout_sec'}
+      value={value[key] ?? ''}
+      error={errors.get(key)}
+      onChange={(next) => set(key, next === '' ? '' : Number(next))}
+    />
+  );
+  const { defaults } = type;
+  return (
+    <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="md" verticalSpacing="sm">
+      <TextInput
+        label={t('options.name')}
+        description={t('options.name.hint')}
+        value={value.name ?? ''}
+        error={errors.get('name')}
+        onChange={(event) => set('name', event.currentTarget.value)}
+      />
+      <TextInput
+        label={t('options.group')}
+        description={t('options.group.hint')}
+        value={value.group ?? ''}
+        error={errors.get('group')}
+        onChange={(event) => set('group', event.currentTarget.value)}
+      />
+      {number('priority', 0)}
+      {number('timeout_sec', defaults.timeout_sec ?? 0)}
+      {number('max_retries', defaults.max_retries ?? 0)}
+      {number('slots', defaults.slots ?? 1)}
+      {number('gpus', defaults.gpus ?? 0)}
+      <TagsInput
+        label={t('options.after')}
+        description={t('options.after.hint')}
+        placeholder={value.after?.length ? '' : 'job_…'}
+        splitChars={[',', ' ', '\n']}
+        value={value.after ?? []}
+        error={errors.get('after')}
+        onChange={(next) => set('after', next)}
+      />
+    </SimpleGrid>
+  );
+}

@@ -1,0 +1,76 @@
+import type { ErrorSchema } from '@rjsf/utils';
+import type { FieldMistake, InputSchema, JsonObject } from '../api/types';
+
+/** `/tickers/0` as its steps (RFC 6901). */
+export function steps(pointer: string): string[] {
+  if (!pointer.startsWith('/')) return [];
+  return pointer
+    .slice(1)
+    .split('/')
+    .map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'));
+}
+
+function kindOf(schema: InputSchema | undefined): string | undefined {
+  const { type } = schema ?? {};
+  return Array.isArray(type) ? type.find((each) => each !== 'null') : type;
+}
+
+const isScalarList = (schema: InputSchema | undefined) =>
+  kindOf(schema) === 'array' && !['array', 'object'].includes(kindOf(schema?.items) ?? '');
+
+export interface Mapped {
+  /** By field, as the form library wants it. */
+  fields: ErrorSchema<JsonObject>;
+  /** What belongs to no field of the form. */
+  rest: string[];
+}
+
+/**
+ * Puts the server's mistakes at their fields. `errors[].pointer` is a JSON pointer into the body; what
+ * points at something that the form does not show is kept for the top of it, never dropped. A list of
+ * plain values is one control, so its items' mistakes stand together, with their numbers.
+ */
+export function mapMistakes(mistakes: FieldMistake[], schema: InputSchema, below: string[] = []): Mapped {
+  interface Node {
+    __errors?: string[];
+    [step: string]: unknown;
+  }
+  const fields: Node = {};
+  const rest: string[] = [];
+  for (const { pointer, message } of mistakes) {
+    let path = steps(pointer);
+    if (below.length) {
+      if (!below.every((step, index) => path[index] === step)) {
+        rest.push(path.length ? `${path.join('.')}: ${message}` : message);
+        continue;
+      }
+      path = path.slice(below.length);
+    }
+    let at: InputSchema | undefined = schema;
+    let node = fields;
+    let text = message;
+    let known = path.length > 0;
+    for (const step of path) {
+      if (isScalarList(at)) {
+        text = `#${Number(step) + 1}: ${message}`;
+        break;
+      }
+      const next: InputSchema | undefined =
+        kindOf(at) === 'array' ? at?.items : at?.properties?.[step];
+      if (!next) {
+        known = false;
+        break;
+      }
+      at = next;
+      node = (node[step] ??= {}) as Node;
+    }
+    if (known) (node.__errors ??= []).push(text);
+    else rest.push(path.length ? `${path.join('.')}: ${message}` : message);
+  }
+  return { fields: fields as ErrorSchema<JsonObject>, rest };
+}
+
+/** The mistakes of the fields that somebody has been at. */
+export function onlyTouched(mistakes: FieldMistake[], touched: ReadonlySet<string>): FieldMistake[] {
+  return mistakes.filter(({ pointer }) => touched.has(steps(pointer)[0] ?? ''));
+}

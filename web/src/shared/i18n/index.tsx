@@ -1,0 +1,86 @@
+import { createContext, use, useCallback, useEffect, useMemo, useState } from 'react';
+import type { ReactNode } from 'react';
+import { setLocale } from '../lib/format';
+import { en } from './en';
+
+export type Language = 'en' | 'zh-TW';
+export type MessageKey = keyof typeof en;
+type Values = Record<string, string | number>;
+export type Translate = (key: MessageKey, values?: Values) => string;
+
+const kStored = 'runyard-language';
+
+/** The browser's first language that we have; every kind of Chinese gets ours. */
+export function preferredLanguage(): Language {
+  const stored = localStorage.getItem(kStored);
+  if (stored === 'en' || stored === 'zh-TW') return stored;
+  for (const wanted of navigator.languages) {
+    if (wanted.toLowerCase().startsWith('zh')) return 'zh-TW';
+    if (wanted.toLowerCase().startsWith('en')) return 'en';
+  }
+  return 'en';
+}
+
+/** `{n}` is filled in; `one|many` is chosen by `n`. */
+export function fill(message: string, values: Values = {}): string {
+  const forms = message.split('|');
+  const chosen = forms.length === 2 ? forms[values.n === 1 ? 0 : 1]! : message;
+  return chosen.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole));
+}
+
+interface Value {
+  language: Language;
+  setLanguage: (language: Language) => void;
+  t: Translate;
+}
+
+const Context = createContext<Value | null>(null);
+
+export function I18nProvider({ children }: { children: ReactNode }) {
+  const [language, choose] = useState<Language>(preferredLanguage);
+  const [messages, setMessages] = useState<{ language: Language; texts: Record<MessageKey, string> }>(
+    { language: 'en', texts: en },
+  );
+
+  useEffect(() => {
+    let stale = false;
+    const ready = (texts: Record<MessageKey, string>) => {
+      if (stale) return;
+      setLocale(language);
+      document.documentElement.lang = language === 'zh-TW' ? 'zh-Hant-TW' : 'en';
+      setMessages({ language, texts });
+    };
+    if (language === 'en') ready(en);
+    else void import('./zh-TW').then((module) => ready(module.zhTW));
+    return () => {
+      stale = true;
+    };
+  }, [language]);
+
+  const setLanguage = useCallback((next: Language) => {
+    localStorage.setItem(kStored, next);
+    choose(next);
+  }, []);
+
+  const value = useMemo<Value>(
+    () => ({
+      language,
+      setLanguage,
+      t: (key, values) => fill(messages.texts[key] ?? en[key], values),
+    }),
+    [language, setLanguage, messages],
+  );
+  // Nothing is shown in the wrong language first.
+  if (messages.language !== language) return null;
+  return <Context value={value}>{children}</Context>;
+}
+
+export function useI18n(): Value {
+  const value = use(Context);
+  if (!value) throw new Error('useI18n is used outside of I18nProvider');
+  return value;
+}
+
+export function useT(): Translate {
+  return useI18n().t;
+}
