@@ -2,7 +2,7 @@
   var wanted = null;
   try {
     wanted = localStorage.getItem('runyard-color-scheme');
-  } catch (error) {
+  } catch {
     // Storage is closed: the system's choice it is.
   }
   var dark = wanted === 'dark' ||

@@ -192,7 +192,7 @@ function JobLine({ job, titles }: { job: JobRow; titles: Map<string, string> }) 
         {job.status === 'RUNNING' ? <ProgressBar job={job} /> : <JobLinks links={job.links} max={1} />}
       </span>
       <span className={classes.time}>
-        {job.status === 'RUNNING' && job.progress?.eta_sec != null ? (
+        {job.status === 'RUNNING' && typeof job.progress?.eta_sec === 'number' ? (
           <Text span size="xs" c="dimmed" className="num">
             ~{formatDuration(Math.round(job.progress.eta_sec))}
           </Text>

@@ -15,9 +15,9 @@ export function Component() {
   const t = useT();
   const [search, setSearch] = useSearchParams();
   const [left = '', right = ''] = (search.get('ids') ?? '').split(',');
-  const known = useRuns(undefined, 500).data?.pages.flatMap((page) => page.rows) ?? [];
+  const known = useRuns(undefined, 500).data;
   const options = useMemo(
-    () => [...new Set([...known.map((run) => run.run_id), left, right])].filter(Boolean),
+    () => [...new Set([...(known?.pages.flatMap((page) => page.rows.map((run) => run.run_id)) ?? []), left, right])].filter(Boolean),
     [known, left, right],
   );
   const ids = [left, right].filter(Boolean);

@@ -14,11 +14,11 @@ import type {
   LegendComponentOption,
   TooltipComponentOption,
 } from 'echarts/components';
-import { getInstanceByDom, init as create, use } from 'echarts/core';
+import { getInstanceByDom, init as create, use as include } from 'echarts/core';
 import type { ComposeOption } from 'echarts/core';
 import { CanvasRenderer } from 'echarts/renderers';
 
-use([
+include([
   LineChart,
   GridComponent,
   TooltipComponent,

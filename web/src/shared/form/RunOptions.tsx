@@ -14,10 +14,9 @@ interface Props {
 export function RunOptions({ type, value, onChange, errors }: Props) {
   const t = useT();
   const set = <K extends keyof JobOptions>(key: K, next: JobOptions[K] | '' | undefined) => {
-    const out = { ...value };
-    if (next === '' || next === undefined || (Array.isArray(next) && next.length === 0)) delete out[key];
-    else out[key] = next as JobOptions[K];
-    onChange(out);
+    const empty = next === '' || next === undefined || (Array.isArray(next) && next.length === 0);
+    const others = Object.entries(value).filter(([name]) => name !== key);
+    onChange(Object.fromEntries(empty ? others : [...others, [key, next]]) as JobOptions);
   };
   const number = (key: 'priority' | 'timeout_sec' | 'max_retries' | 'slots' | 'gpus', fallback: number) => (
     <NumberInput

@@ -11,14 +11,14 @@ import { uiSchemaOf } from './ui_schema';
 import { widgets } from './widgets';
 import classes from './form.module.css';
 
-const Form = withTheme<JsonObject>(Theme as never);
+const Form = withTheme(Theme);
 
 /**
  * The form library asks for a validator. The usual one compiles schemas with `eval`, which this page may
  * not, and the server's word counts anyway: it validates, with the job type's own sentences. What is left
  * is to say which branch of a oneOf a value belongs to.
  */
-const validator: ValidatorType<JsonObject> = {
+const validator: ValidatorType = {
   validateFormData: () => ({ errors: [], errorSchema: {} }),
   rawValidation: () => ({ errors: [] }),
   isValid(schema, data, root) {
@@ -99,8 +99,7 @@ export default function SchemaForm(props: Props) {
   const context = useMemo(() => ({ mistakes }), [mistakes]);
   const schema = useMemo(() => {
     // The page has the title already.
-    const { title: _title, description: _description, ...rest } = type.input_schema;
-    return rest as RJSFSchema;
+    return { ...type.input_schema, title: undefined, description: undefined } as RJSFSchema;
   }, [type]);
   return (
     <>
@@ -119,13 +118,13 @@ export default function SchemaForm(props: Props) {
         validator={validator}
         widgets={widgets}
         templates={templates}
-        extraErrors={mapped.fields}
+        extraErrors={mapped.fields as never}
         noValidate
         noHtml5Validate
         showErrorList={false}
         disabled={disabled ?? false}
         idSeparator="_"
-        onChange={(event) => onChange(event.formData ?? {})}
+        onChange={(event) => onChange((event.formData ?? {}) as JsonObject)}
         onBlur={(id) => onTouched?.(id.replace(/^root_/, ''))}
         onSubmit={() => onSubmit?.()}
       >

@@ -1,5 +1,4 @@
-import type { ErrorSchema } from '@rjsf/utils';
-import type { FieldMistake, InputSchema, JsonObject } from '../api/types';
+import type { FieldMistake, InputSchema } from '../api/types';
 
 /** `/tickers/0` as its steps (RFC 6901). */
 export function steps(pointer: string): string[] {
@@ -18,9 +17,15 @@ function kindOf(schema: InputSchema | undefined): string | undefined {
 const isScalarList = (schema: InputSchema | undefined) =>
   kindOf(schema) === 'array' && !['array', 'object'].includes(kindOf(schema?.items) ?? '');
 
+/** What the form library calls an ErrorSchema; its own type is too deep for the compiler. */
+export interface FieldErrors {
+  __errors?: string[];
+  [step: string]: unknown;
+}
+
 export interface Mapped {
   /** By field, as the form library wants it. */
-  fields: ErrorSchema<JsonObject>;
+  fields: FieldErrors;
   /** What belongs to no field of the form. */
   rest: string[];
 }
@@ -31,11 +36,7 @@ export interface Mapped {
  * plain values is one control, so its items' mistakes stand together, with their numbers.
  */
 export function mapMistakes(mistakes: FieldMistake[], schema: InputSchema, below: string[] = []): Mapped {
-  interface Node {
-    __errors?: string[];
-    [step: string]: unknown;
-  }
-  const fields: Node = {};
+  const fields: FieldErrors = {};
   const rest: string[] = [];
   for (const { pointer, message } of mistakes) {
     let path = steps(pointer);
@@ -62,12 +63,12 @@ export function mapMistakes(mistakes: FieldMistake[], schema: InputSchema, below
         break;
       }
       at = next;
-      node = (node[step] ??= {}) as Node;
+      node = (node[step] ??= {}) as FieldErrors;
     }
     if (known) (node.__errors ??= []).push(text);
     else rest.push(path.length ? `${path.join('.')}: ${message}` : message);
   }
-  return { fields: fields as ErrorSchema<JsonObject>, rest };
+  return { fields, rest };
 }
 
 /** The mistakes of the fields that somebody has been at. */
