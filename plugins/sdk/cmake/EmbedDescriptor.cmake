@@ -13,7 +13,8 @@ file(READ "${INPUT}" bytes HEX)
 string(LENGTH "${bytes}" size)
 math(EXPR size "${size} / 2")
 string(REGEX REPLACE "(................................)" "\\1\n" bytes "${bytes}")
-string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${bytes}")
+# Character literals: a byte above 127 as a number would be narrowed where char is signed.
+string(REGEX REPLACE "([0-9a-f][0-9a-f])" "'\\\\x\\1'," bytes "${bytes}")
 file(WRITE "${OUTPUT}"
   "/* Made from schema.json by runyard_add_plugin(). */\n"
   "#include <runyard/plugin.h>\n"

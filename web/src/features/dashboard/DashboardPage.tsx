@@ -13,7 +13,7 @@ import { StatusBadge } from '@/shared/components/StatusBadge';
 import { titleOf } from '@/shared/form/ui_schema';
 import { useI18n, useT } from '@/shared/i18n';
 import { actionHref, inSentence, takers } from '@/shared/lib/actions';
-import { formatDay, formatDuration, formatNumber, formatPercent, shortId } from '@/shared/lib/format';
+import { formatDay, formatDuration, formatNumber, formatPercent } from '@/shared/lib/format';
 import classes from './DashboardPage.module.css';
 
 const kShown = 6;
@@ -183,8 +183,8 @@ function JobLine({ job, titles }: { job: JobRow; titles: Map<string, string> }) 
       <span className={classes.grow}>
         <Anchor component={Link} to={`/jobs/${job.job_id}`} size="sm" className="ellipsis" display="block" title={job.job_id}>
           {job.name || titles.get(job.job_type) || job.job_type}
-          <Text span c="dimmed" size="xs" className="mono" ml={8}>
-            {shortId(job.job_id)}
+          <Text span c="dimmed" size="xs" ml={10}>
+            <Time value={job.created_at} />
           </Text>
         </Anchor>
       </span>

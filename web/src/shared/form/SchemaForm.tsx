@@ -8,7 +8,7 @@ import type { FieldMistake, JobType, JsonObject } from '../api/types';
 import { useI18n } from '../i18n';
 import { mapMistakes } from './mistakes';
 import { uiSchemaOf } from './ui_schema';
-import { widgets } from './widgets';
+import { DescriptionTemplate, widgets } from './widgets';
 import classes from './form.module.css';
 
 const Form = withTheme(Theme);
@@ -67,7 +67,11 @@ function FieldErrors({ errors, schema, uiSchema }: FieldErrorProps) {
   );
 }
 
-const templates = { ObjectFieldTemplate: ObjectTemplate, FieldErrorTemplate: FieldErrors };
+const templates = {
+  ObjectFieldTemplate: ObjectTemplate,
+  FieldErrorTemplate: FieldErrors,
+  DescriptionFieldTemplate: DescriptionTemplate,
+};
 
 interface Props {
   type: JobType;

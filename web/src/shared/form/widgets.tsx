@@ -1,6 +1,6 @@
-import { Autocomplete, NumberInput, TagsInput, TextInput } from '@mantine/core';
+import { Autocomplete, Checkbox, NumberInput, TagsInput, Text, TextInput } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
-import type { WidgetProps } from '@rjsf/utils';
+import type { DescriptionFieldProps, WidgetProps } from '@rjsf/utils';
 import { useQuery, keepPreviousData } from '@tanstack/react-query';
 import { useMemo } from 'react';
 import { api, url } from '../api/client';
@@ -102,7 +102,7 @@ function DateWidget(props: WidgetProps) {
     <TextInput
       {...shared(props)}
       type="date"
-      maw={200}
+      styles={{ input: { maxWidth: 200 } }}
       value={String(props.value ?? '')}
       onChange={(event) => props.onChange(event.currentTarget.value || props.options.emptyValue)}
       onBlur={() => props.onBlur(props.id, props.value)}
@@ -115,7 +115,7 @@ function UpDownWidget(props: WidgetProps) {
   return (
     <NumberInput
       {...shared(props)}
-      maw={240}
+      styles={{ input: { maxWidth: 240 } }}
       value={(props.value as number | undefined) ?? ''}
       min={minimum}
       max={maximum}
@@ -128,7 +128,35 @@ function UpDownWidget(props: WidgetProps) {
   );
 }
 
+function CheckboxWidget(props: WidgetProps) {
+  const { label, description, disabled, error, id } = shared(props);
+  return (
+    <Checkbox
+      id={id}
+      size="sm"
+      label={label}
+      description={description}
+      disabled={disabled}
+      error={error}
+      checked={props.value === true}
+      onChange={(event) => props.onChange(event.currentTarget.checked)}
+      onBlur={() => props.onBlur(props.id, props.value)}
+    />
+  );
+}
+
+/** The checkbox says it itself. */
+export function DescriptionTemplate(props: DescriptionFieldProps) {
+  if (props.schema.type === 'boolean') return null;
+  return (
+    <Text size="xs" c="dimmed" id={props.id} mb={6}>
+      {props.description}
+    </Text>
+  );
+}
+
 export const widgets = {
+  CheckboxWidget,
   overrides: OverridesWidget,
   workspacePath: PathWidget,
   tags: TagsWidget,
