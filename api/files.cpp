@@ -23,7 +23,7 @@ Reply files(JobService& service, const Call& call) {
   const auto found = list_files(service.confinement(), query);
   if (!found) return problem(found.error());
   boost::json::array list;
-  for (const auto& path : found->paths) list.push_back({{"path", path}});
+  for (const auto& path : found->paths) list.push_back(boost::json::object{{"path", path}});
   Reply reply = json_reply(list);
   reply.headers.emplace_back("X-Total-Count", std::to_string(found->total));
   reply.headers.emplace_back("X-Complete", found->is_complete ? "true" : "false");
