@@ -9,7 +9,7 @@ readonly build_packages=(
   libcli11-dev libssl-dev libgtest-dev prometheus-cpp-dev
 )
 readonly workload_packages=(python3 python3-numpy python3-yaml)
-readonly test_packages=(python3-pytest curl clang-format wrk task-spooler nginx-light)
+readonly test_packages=(python3-pytest curl clang libclang-rt-14-dev clang-format wrk task-spooler nginx-light)
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
 

@@ -6,6 +6,7 @@
 #include <boost/json.hpp>
 #include <chrono>
 
+#include "core/base/confined_path.h"
 #include "core/base/files.h"
 #include "core/base/ids.h"
 #include "core/base/kill_point.h"
@@ -140,13 +141,18 @@ void JsonMirror::run() {
 
 void for_each_record(const std::filesystem::path& folder, const std::function<bool(Record)>& each) {
   std::error_code error;
+  // A record may have come from elsewhere, by git: a link in its place leads nowhere outside.
+  const auto beneath = Confinement::open(folder, {});
+  if (!beneath) return;
   for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end;
        at.increment(error)) {
     const auto& path = at->path();
     std::string job_id = path.stem().string();
     if (path.extension() != ".json" || !is_job_id(job_id)) continue;
     Result<Job> job = [&]() -> Result<Job> {
-      auto text = read_file(path, kMaxRecord);
+      const auto fd = beneath->open_beneath(path.filename().string(), Confinement::Kind::kFile);
+      if (!fd) return fd.error();
+      const auto text = read_fd(fd->get(), kMaxRecord);
       if (!text) return text.error();
       json::error_code parse_error;
       const auto document = json::parse(*text, parse_error, {}, record_parse_options());

@@ -5,10 +5,10 @@
 #include <boost/json.hpp>
 #include <fstream>
 
+#include "api/access.h"
 #include "api/guard.h"
 #include "api/router.h"
 #include "api/routes.h"
-#include "core/base/version.h"
 #include "tests/fuzz/input.h"
 
 namespace {
@@ -23,7 +23,9 @@ struct World {
   StreamServer streams;
   std::unique_ptr<JobService> service;
   std::unique_ptr<Router> router;
-  Guard guard{{"lab.example"}, {"http://localhost:5173"}};
+  Guard guard{{.hosts = {"lab.example"}, .origins = {"http://localhost:5173"}}};
+  Access open{folder.path(), false};
+  Access guarded{folder.path(), true};  // only asked who is calling
 
   World() {
     const auto records = folder.path() / "reports/jobs";
@@ -38,7 +40,7 @@ struct World {
     auto opened = JobService::open(std::move(config), {"/bin/false", "/bin/false"});
     require(bool(opened));
     service = std::move(*opened);
-    router = std::make_unique<Router>(all_routes(*service, streams));
+    router = std::make_unique<Router>(all_routes(*service, open, streams));
   }
 };
 
@@ -92,13 +94,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Call call;
   std::string path, query;
   if (!read(fuzz::to_text(data, size), call, path, query)) return -1;
+  // The chain of HttpServer::Impl::pass.
   const auto match = world.router->find(call.method, path);
-  if (const auto refused = world.guard.check(call)) {
+  call.target = path;
+  call.path = match.path;
+  const bool is_stream = match.route && match.route->doc.is_stream();
+  if (const auto refused = world.guard.check(call, is_stream)) {
     check(*refused);
     return 0;
   }
-  if (!decode_query(query, call.query) || !match.route) return 0;
-  call.path = match.path;
-  check(match.route->handler(call));
+  if (const auto refused = world.guarded.admit(call, match.route)) check(*refused);
+  if (const auto refused = world.open.admit(call, match.route)) check(*refused);
+  if (decode_query(query, call.query) && match.route) check(match.route->handler(call));
   return 0;
 }

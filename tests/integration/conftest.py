@@ -72,6 +72,7 @@ class Server:
         self.url = None
         self.log = self.workspace.parent / (self.workspace.name + ".server.log")
         self.answers = api_document.Answers()
+        self.headers = {}  # of every request, e.g. a token
 
     def start(self, environment=None, expect_failure=False):
         command = [str(self.runyard), "serve", "--workspace", str(self.workspace), "--port", "0",
@@ -142,7 +143,7 @@ class Server:
     def request(self, method, path, body=None, headers=None):
         connection = http.client.HTTPConnection(self.host, self.port, timeout=60)
         try:
-            headers = dict(headers or {})
+            headers = {**self.headers, **(headers or {})}
             if body is not None and not isinstance(body, (bytes, str)):
                 body = json.dumps(body)
             if body is not None:

@@ -272,6 +272,16 @@ TEST_F(ForEachRecord, ReadsRecordsAndNothingElse) {
   EXPECT_EQ(read(), (std::map<std::string, std::string>{{id(1), "ok"}, {id(2), "ok"}}));
 }
 
+TEST_F(ForEachRecord, ALinkOutOfTheFolderIsNoRecord) {
+  const TempFolder elsewhere;
+  elsewhere.put("record.json", record_text(numbered(1)));
+  std::filesystem::create_symlink(elsewhere / "record.json", folder_ / (id(1) + ".json"));
+  folder_.put(id(2) + ".json", record_text(numbered(2)));
+  const auto found = read();
+  EXPECT_NE(found.at(id(1)), "ok");
+  EXPECT_EQ(found.at(id(2)), "ok");
+}
+
 TEST_F(ForEachRecord, DamagedOnesAreNamed) {
   const std::string good = record_text(numbered(1));
   folder_.put(id(1) + ".json", good);
