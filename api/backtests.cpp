@@ -76,7 +76,7 @@ std::vector<Route> backtest_routes(JobService& service) {
            .query(query_integer("offset", 0, INT32_MAX, 0))
            .query(query_text("ticker"))},
       {"GET", "/api/backtests/:bt_run_id", Role::kViewer, "One backtest", bind(backtest),
-       answers("Backtest")},
+       answers("Backtest").fails({422})},
       {"GET", "/api/backtests/:bt_run_id/equity", Role::kViewer, "The curve of its value",
        bind(equity), answers("EquityPoint[]").fails({422})},
       {"GET", "/api/backtests/:bt_run_id/trades", Role::kViewer, "All of its trades", bind(trades),

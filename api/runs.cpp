@@ -50,7 +50,8 @@ std::vector<Route> run_routes(JobService& service) {
            .query(query_integer("limit", 1, kMaxPage, 30))
            .query(query_integer("offset", 0, INT32_MAX, 0))
            .query(query_text("ticker"))},
-      {"GET", "/api/runs/:run_id", Role::kViewer, "One training run", bind(run), answers("Run")},
+      {"GET", "/api/runs/:run_id", Role::kViewer, "One training run", bind(run),
+       answers("Run").fails({422})},
       {"GET", "/api/runs/:run_id/checkpoints", Role::kViewer,
        "Checkpoints in the order of their steps", bind(checkpoints),
        answers("FileNames")

@@ -257,7 +257,8 @@ Result<json::object> Backtests::find(std::string_view id) {
   const EquityCurve none = *read_equity("");
   const EquityCurve& shown = curve ? **curve : none;
   document["equity_curve"] = shown.points;
-  document["plot_path"] = folder->has(kPlot) ? json::value(folder->path_of(kPlot)) : json::value();
+  document["plot_path"] =
+      folder->open_file(kPlot) ? json::value(folder->path_of(kPlot)) : json::value();
   const auto* ticker = facts.ticker.if_string();
   document["strategy_summary"] = summarize_strategy(
       config ? **config : json::object(), ticker ? std::string_view(*ticker) : std::string_view());

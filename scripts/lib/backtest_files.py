@@ -13,7 +13,9 @@ from .model_file import Model
 from .prices import Prices
 from .run_files import write_bytes, write_json, write_text
 
-EQUITY_COLUMNS = ("date", "value", "capital", "position_value")
+EQUITY_COLUMNS = (
+    "date", "value", "capital", "position_value", "benchmark_value", "injected_cash",
+)  # fmt: skip
 TRADE_COLUMNS = (
     "buy_date", "buy_price", "sell_date", "sell_price", "shares", "cost", "sell_value", "return",
     "profit", "hold_days", "exit_reason", "entry_type", "confidence",
@@ -48,14 +50,20 @@ def _csv(columns, rows):
     return out.getvalue()
 
 
-def equity_csv(result):
+def equity_csv(result, held):
+    """`benchmark_value` is buy-and-hold's; `injected_cash` is all money paid in so far."""
     if not len(result.dates):
         return "# no equity data\n"
     return _csv(
         EQUITY_COLUMNS,
         (
-            (f"{date}T00:00:00", f"{cash + held:.4f}", f"{cash:.4f}", f"{held:.4f}")
-            for date, cash, held in zip(result.dates, result.cash, result.positions)
+            (
+                f"{date}T00:00:00", f"{cash + positions:.4f}", f"{cash:.4f}", f"{positions:.4f}",
+                f"{benchmark:.4f}", f"{injected:.4f}",
+            )
+            for date, cash, positions, benchmark, injected in zip(
+                result.dates, result.cash, result.positions, held.value, np.cumsum(result.paid_in)
+            )
         ),
     )
 
@@ -177,7 +185,7 @@ def write(folder, report):
             "registry_row": report.registry_row,
         },
     )
-    write_text(folder / "equity.csv", equity_csv(report.result))
+    write_text(folder / "equity.csv", equity_csv(report.result, report.held))
     write_text(folder / "trades.csv", trades_csv(report.result.trades))
     write_json(folder / "buy_and_hold.json", held)
     write_text(folder / "summary.txt", summary_text(report, metrics, held))

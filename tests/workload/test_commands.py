@@ -359,7 +359,8 @@ def check_files(workspace, folder, bt_run_id):
     )
     assert selection["mode"] == "finetune" and selection["registry_row"]["ticker"] == "ABC"
     equity = list(csv.DictReader(open(workspace.folder / folder / "equity.csv")))
-    assert list(equity[0]) == ["date", "value", "capital", "position_value"]
+    assert list(equity[0]) == [
+        "date", "value", "capital", "position_value", "benchmark_value", "injected_cash"]
     assert equity[0]["date"] == f"{metrics['start']}T00:00:00"
     for row in equity:
         assert float(row["value"]) == pytest.approx(

@@ -172,5 +172,16 @@ TEST(ParseTime, RefusesEverythingElse) {
   }
 }
 
+TEST(CompactTime, IsReadBack) {
+  const TimeMs time = *parse_compact("20260217_171416");
+  EXPECT_EQ(format_compact(time), "20260217_171416");
+  EXPECT_EQ(time % 1000, 0);
+  for (const char* text : {"", "20261317_171416", "20260230_171416", "20260217_241416",
+                           "20260217_176016", "20260217-171416", "2026021_1714160",
+                           "20260217_17141x", "00000000_000000", "20260217_1714161"}) {
+    EXPECT_FALSE(parse_compact(text)) << text;
+  }
+}
+
 }  // namespace
 }  // namespace runyard

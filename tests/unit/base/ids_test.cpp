@@ -56,5 +56,23 @@ TEST(JobId, OnlyTheExactForm) {
   }
 }
 
+TEST(RunId, OfRunsAndBacktests) {
+  const std::string run = "20260217_171416__0e304dfc";
+  EXPECT_TRUE(is_run_id(run));
+  EXPECT_TRUE(is_backtest_id("bt_" + run));
+  EXPECT_FALSE(is_run_id("bt_" + run));
+  EXPECT_FALSE(is_backtest_id(run));
+  EXPECT_FALSE(is_job_id(run));
+  EXPECT_FALSE(is_run_id("job_" + run));
+  for (const std::string& text :
+       {std::string(), std::string(".."), run + "0", run.substr(1), run + "/", run + "\n",
+        std::string("20260217_171416__0E304DFC"), std::string("20260217-171416__0e304dfc"),
+        std::string("2026021x_171416__0e304dfc"), std::string("20260217_171416_00e304dfc"),
+        std::string("../../../etc/passwd/......")}) {
+    EXPECT_FALSE(is_run_id(text)) << text;
+    EXPECT_FALSE(is_backtest_id("bt_" + text)) << text;
+  }
+}
+
 }  // namespace
 }  // namespace runyard
