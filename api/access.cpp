@@ -14,6 +14,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::string_view kCookie = "runyard_token";
+constexpr TimeMs kComplainEvery = 10'000;
 constexpr std::int64_t kCookieLife = 30LL * 86'400;
 constexpr const char* kWrongToken =
     "this token is not known: it was revoked, has expired, or was never one; `runyard token ls` "
@@ -53,7 +54,10 @@ Access::Finding Access::find(std::string_view token) const {
   Finding finding;
   const auto known = tokens_.find(token, now_ms());
   if (!known) {
-    spdlog::error("{}", known.error().message);
+    const TimeMs now = now_ms();  // strangers can ask for this, so not each time
+    if (now - complained_at_.exchange(now) > kComplainEvery) {
+      spdlog::error("{}", known.error().message);
+    }
     finding.failure = problem(503, "the server cannot read its list of tokens; its log says why");
   } else if (*known) {
     finding.caller = Caller{(*known)->name, (*known)->role, (*known)->sha256};
@@ -120,8 +124,39 @@ void Access::record_entry(const AuditEntry& entry) {
   }
 }
 
-bool Access::is_valid(const Caller& caller) const {
-  return !asks_for_tokens_ || tokens_.is_valid(caller.token_sha256, now_ms());
+class Access::WatchedSource : public StreamSource {
+ public:
+  using Clock = std::chrono::steady_clock;
+  WatchedSource(const TokenStore& tokens, std::unique_ptr<StreamSource> source, std::string sha256,
+                Clock::duration look_every)
+      : tokens_(tokens),
+        source_(std::move(source)),
+        sha256_(std::move(sha256)),
+        look_every_(look_every) {}
+
+  Piece next() override {
+    const auto now = Clock::now();
+    if (now - looked_ >= look_every_) {
+      looked_ = now;
+      if (!tokens_.is_valid(sha256_, now_ms())) return {nullptr, true};
+    }
+    return source_->next();
+  }
+
+ private:
+  const TokenStore& tokens_;
+  const std::unique_ptr<StreamSource> source_;
+  const std::string sha256_;
+  const Clock::duration look_every_;
+  Clock::time_point looked_ = Clock::now();
+};
+
+std::unique_ptr<StreamSource> Access::watch(std::unique_ptr<StreamSource> source,
+                                            const Caller& caller,
+                                            std::chrono::steady_clock::duration look_every) {
+  if (!asks_for_tokens_ || caller.token_sha256.empty()) return source;
+  return std::make_unique<WatchedSource>(tokens_, std::move(source), caller.token_sha256,
+                                         look_every);
 }
 
 Reply Access::session_reply(const Caller* caller) const {
@@ -140,7 +175,12 @@ Reply Access::session(const Call& call) {
   if (token.empty()) return session_reply(nullptr);
   Finding finding = find(token);
   if (finding.failure) return std::move(*finding.failure);
-  return finding.caller ? session_reply(&*finding.caller) : refuse_wrong(call);
+  if (finding.caller) return session_reply(&*finding.caller);
+  Reply refused = refuse_wrong(call);
+  if (refused.status != 401) return refused;
+  Reply reply = session_reply(nullptr);  // it is a question, and this the answer
+  if (call.headers.contains("cookie")) set_cookie(reply, call, "", 0);
+  return reply;
 }
 
 Reply Access::sign_in(const Call& call) {

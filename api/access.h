@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -29,8 +30,12 @@ class Access {
   /// none.
   void record(const Call& call, const Route* route, const Reply& reply);
 
-  /// True while the token of this caller is valid: for streams, which outlive their check.
-  bool is_valid(const Caller& caller) const;
+  /// A stream outlives its check, so it ends by itself, with its next event or heartbeat, when the
+  /// token of its caller is valid no more. This object must outlive the source.
+  /// It looks at the token at most once in `look_every`: there may be thousands of listeners.
+  std::unique_ptr<StreamSource> watch(
+      std::unique_ptr<StreamSource> source, const Caller& caller,
+      std::chrono::steady_clock::duration look_every = std::chrono::seconds(2));
 
   // The sign-in of the web UI: the token in a cookie that no script can read.
   Reply session(const Call& call);
@@ -38,6 +43,7 @@ class Access {
   Reply sign_out(const Call& call);
 
  private:
+  class WatchedSource;
   struct Finding {
     std::optional<Caller> caller;  ///< none: the token is none (any more)
     std::optional<Reply> failure;  ///< the tokens cannot be read
@@ -50,6 +56,7 @@ class Access {
   TokenStore tokens_;
   AuditLog audit_;
   AttemptLimiter attempts_;
+  mutable std::atomic<TimeMs> complained_at_ = 0;
   const bool asks_for_tokens_;
 };
 

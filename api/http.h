@@ -66,7 +66,7 @@ struct Reply {
 /// answered with 500.
 struct Route {
   std::string method, path;
-  Role role;
+  Role role = Role::kAdmin;
   std::string summary;
   std::function<Reply(const Call&)> handler;
   RouteDoc doc = {};  ///< the rest of what the OpenAPI document says

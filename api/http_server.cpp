@@ -26,6 +26,7 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 const Headers kCommonHeaders = {
     {"X-Content-Type-Options", "nosniff"},
     {"Referrer-Policy", "no-referrer"},
+    {"Cross-Origin-Resource-Policy", "same-origin"},
     {"Content-Security-Policy",
      "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src "
      "'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"},
@@ -193,6 +194,7 @@ std::optional<Reply> HttpServer::Impl::hand_over(Reply& reply,
     auto admitted = streams_.admit(name_for_limits(call));
     if (!admitted) return problem(admitted.error());
     place.emplace(std::move(*admitted));
+    reply.stream->source = access_.watch(std::move(reply.stream->source), call.caller);
   }
   UniqueFd socket{http::take_over(writer)};
   if (!socket) {  // no descriptor is left (or the client is gone, and nobody reads this)

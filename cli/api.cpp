@@ -89,7 +89,9 @@ Error error_of(const HttpResponse& response) {
     error.message = fmt::format("the server answered with status {}", response.status);
   }
   if (response.status == 401) {
-    error.message += " (the token is read from the environment variable RUNYARD_TOKEN)";
+    error.message +=
+        ". The commands take the token from the file ~/.config/runyard/token (chmod 600), or from "
+        "the variable RUNYARD_TOKEN";
   }
   return error;
 }

@@ -1,11 +1,18 @@
 #include "cli/command.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
+#include <filesystem>
 
 #include "cli/terminal.h"
+#include "core/base/files.h"
+#include "core/base/text.h"
 
 namespace runyard::cli {
 namespace {
@@ -15,6 +22,33 @@ constexpr const char* kDefaultServer = "http://127.0.0.1:8000";
 std::string environment(const char* name) {
   const char* value = std::getenv(name);
   return value ? value : "";
+}
+
+/// The token that the user keeps; "" when there is none.
+Result<std::string> read_token_file() {
+  std::filesystem::path folder = environment("XDG_CONFIG_HOME");
+  if (!folder.is_absolute()) {
+    const std::string home = environment("HOME");
+    if (home.empty()) return std::string();
+    folder = std::filesystem::path(home) / ".config";
+  }
+  const auto path = folder / "runyard/token";
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd && (errno == ENOENT || errno == ENOTDIR)) return std::string();
+  struct stat info {};
+  if (!fd || ::fstat(fd.get(), &info) != 0) {
+    return errno_error(errno, "cannot read the token in " + path.string(), ErrorKind::kForbidden);
+  }
+  if (!S_ISREG(info.st_mode) || info.st_uid != ::geteuid() || (info.st_mode & 077) != 0) {
+    return make_error(
+        ErrorKind::kForbidden,
+        fmt::format("the token in {} can be read by others, so it is not used: make a "
+                    "new one, and chmod 600 the file",
+                    path.string()));
+  }
+  const auto text = read_fd(fd.get(), 4096);
+  if (!text) return make_error(text.error().kind, path.string() + ": " + text.error().message);
+  return std::string(trim(*text));
 }
 
 }  // namespace
@@ -44,11 +78,15 @@ int fail(const Error& error) {
   return exit_code_of(error);
 }
 
-void add_common_options(CLI::App& app, std::string& server, bool& json) {
+void add_common_options(CLI::App& app, Target& target, bool& json) {
   app.add_option(
-         "--server", server,
+         "--server", target.server,
          fmt::format("Address of the server\n[default: $RUNYARD_SERVER, else {}]", kDefaultServer))
       ->type_name("URL");
+  app.add_option("--token", target.token,
+                 "Token, if the server asks for one; others can see it here, so prefer\n"
+                 "$RUNYARD_TOKEN or the file ~/.config/runyard/token [default]")
+      ->type_name("");
   app.add_flag("--json", json, "Print the server's answer as one line of JSON");
 }
 
@@ -77,10 +115,16 @@ std::optional<int> parse_args(CLI::App& app, const Args& args) {
   return std::nullopt;
 }
 
-Result<Api> connect_to(const std::string& server) {
-  std::string url = server.empty() ? environment("RUNYARD_SERVER") : server;
+Result<Api> connect_to(const Target& target) {
+  std::string url = target.server.empty() ? environment("RUNYARD_SERVER") : target.server;
   if (url.empty()) url = kDefaultServer;
-  auto http = HttpClient::create(url, environment("RUNYARD_TOKEN"));
+  std::string token = target.token.empty() ? environment("RUNYARD_TOKEN") : target.token;
+  if (token.empty()) {
+    auto kept = read_token_file();
+    if (!kept) return kept.error();
+    token = std::move(*kept);
+  }
+  auto http = HttpClient::create(url, std::move(token));
   if (!http) return http.error();
   return Api(std::move(*http));
 }
@@ -98,11 +142,11 @@ Result<std::vector<std::string>> resolve_all(Api& api, const std::vector<std::st
 Command::Command(const std::string& name, const std::string& description)
     : app_(description, name) {
   app_.get_formatter()->column_width(26);
-  add_common_options(app_, server_, json_);
+  add_common_options(app_, target_, json_);
 }
 
 std::optional<int> Command::parse(const Args& args) { return parse_args(app_, args); }
 
-Result<Api> Command::connect() const { return connect_to(server_); }
+Result<Api> Command::connect() const { return connect_to(target_); }
 
 }  // namespace runyard::cli

@@ -22,6 +22,11 @@ int exit_code_of(const Error& error);
 /// `error: ...` and a line for each field on stderr; returns exit_code_of(error).
 int fail(const Error& error);
 
+/// Which server, and as whom; "" for what the environment says.
+struct Target {
+  std::string server, token;
+};
+
 /// What every client command has: a parser with --server and --json, and the connection.
 /// One for each run of a command.
 class Command {
@@ -37,16 +42,17 @@ class Command {
 
  private:
   CLI::App app_;
-  std::string server_;
+  Target target_;
   bool json_ = false;
 };
 
-/// Adds --server and --json to a parser.
-void add_common_options(CLI::App& app, std::string& server, bool& json);
+/// Adds --server, --token and --json to a parser.
+void add_common_options(CLI::App& app, Target& target, bool& json);
 /// Parses `args` with `app`; what Command::parse does.
 std::optional<int> parse_args(CLI::App& app, const Args& args);
-/// `server`, else RUNYARD_SERVER, else the default address; the token from RUNYARD_TOKEN.
-Result<Api> connect_to(const std::string& server);
+/// The server, else RUNYARD_SERVER, else the default address; the token, else RUNYARD_TOKEN, else
+/// the file ~/.config/runyard/token, which nobody else may read (kForbidden).
+Result<Api> connect_to(const Target& target);
 /// Resolves every reference of a job, in order; the first error.
 Result<std::vector<std::string>> resolve_all(Api& api, const std::vector<std::string>& references);
 

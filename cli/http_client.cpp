@@ -165,8 +165,9 @@ Result<HttpClient> HttpClient::create(const std::string& url, std::string token)
   }
   for (const char c : token) {
     if (c < 0x21 || c > 0x7e) {
-      return make_error(ErrorKind::kInvalid,
-                        "RUNYARD_TOKEN holds a blank or a character that no token has");
+      return make_error(
+          ErrorKind::kInvalid,
+          "the token has a blank or a character in it that no token has; is it whole?");
     }
   }
   auto impl = std::make_unique<Impl>();

@@ -55,6 +55,7 @@ constexpr std::string_view kFooter =
     "  RUNYARD_SERVER  address of the server, when --server is not given\n"
     "                  [default: http://127.0.0.1:8000]\n"
     "  RUNYARD_TOKEN   token for a server that asks for one\n"
+    "                  [default: the file ~/.config/runyard/token, which nobody else may read]\n"
     "  RUNYARD_<SECTION>__<KEY>  a setting of the server, e.g. RUNYARD_SERVER__PORT=9000\n"
     "  NO_COLOR        no colours\n"
     "\n"

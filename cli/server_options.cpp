@@ -4,6 +4,8 @@
 
 #include <boost/json.hpp>
 
+#include "core/service/state_dir.h"
+
 namespace runyard::cli {
 namespace {
 
@@ -89,7 +91,10 @@ Settings ServerOptions::read() const {
     for (const auto& dir : plugin_dirs_) dirs.emplace_back(absolute(dir));
     settings.set("plugins.dirs", boost::json::serialize(dirs), "option --plugin-dir");
   }
-  settings.set_default("server.state_dir", ".runyard", "of the workspace");
+  const fs::path state = default_state_dir(workspace_);
+  const bool is_usual = state == fs::path(workspace_) / ".runyard";
+  settings.set_default("server.state_dir", is_usual ? ".runyard" : state.string(),
+                       is_usual ? "of the workspace" : "as the workspace is on a Windows drive");
   settings.set_default("server.web_dir", default_web_dir().string(), "beside the program");
   settings.set_default("plugins.dirs",
                        boost::json::serialize(boost::json::array{default_plugin_dir().string()}),

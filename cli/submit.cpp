@@ -38,7 +38,7 @@ constexpr const char* kRules =
 
 /// What belongs to the whole command line, whichever job of the chain it stands behind.
 struct Shared {
-  std::string server;
+  Target target;
   bool json = false;
   bool follow = false;
   bool preview = false;
@@ -54,7 +54,7 @@ struct Link {
 };
 
 void declare_shared(CLI::App& app, Shared& shared) {
-  add_common_options(app, shared.server, shared.json);
+  add_common_options(app, shared.target, shared.json);
   auto* follow = app.add_flag("-f,--follow", shared.follow,
                               "Print the log, wait, and exit with the job's code");
   app.add_flag("--preview", shared.preview, "Print the command that would run, and queue nothing")
@@ -93,17 +93,20 @@ std::vector<Args> split_chain(const Args& args) {
   return parts;
 }
 
-/// --server has to be known before the flags are.
-std::string find_server(const Args& args) {
-  for (std::size_t i = 0; i < args.size(); ++i) {
-    if (args[i].starts_with("--server=")) return args[i].substr(9);
-    if (args[i] == "--server" && i + 1 < args.size()) return args[i + 1];
-  }
-  return "";
+/// --server and --token have to be known before the flags are.
+Target find_target(const Args& args) {
+  const auto value_of = [&args](const std::string& option) -> std::string {
+    for (std::size_t i = 0; i < args.size(); ++i) {
+      if (args[i].starts_with(option + "=")) return args[i].substr(option.size() + 1);
+      if (args[i] == option && i + 1 < args.size()) return args[i + 1];
+    }
+    return "";
+  };
+  return {value_of("--server"), value_of("--token")};
 }
 
 /// Help without a job type: the rules, and which types there are if the server answers.
-int general_help(const std::string& server) {
+int general_help(const Target& target) {
   Shared shared;
   CLI::App app("Submit a job: runyard submit TYPE [flags of the type] [options] [--then TYPE ...]",
                kName);
@@ -112,7 +115,7 @@ int general_help(const std::string& server) {
   JobOptionFlags().declare(app, "How it is run");
   print(app.help());
   print("\nJob types (runyard submit TYPE --help shows the flags):\n");
-  auto api = connect_to(server);
+  auto api = connect_to(target);
   auto types = api ? api->job_types() : Result<json::array>(api.error());
   if (!types) {
     print(fmt::format("  not known: {}\n", escape_controls(types.error().message)));
@@ -228,19 +231,19 @@ int follow_chain(Api& api, json::array& jobs, bool json_output) {
 }  // namespace
 
 int run_submit(const Args& args) {
-  const std::string server = find_server(args);
+  const Target target = find_target(args);
   const auto parts = split_chain(args);
   const bool typeless = parts.front().empty() || parts.front().front().starts_with("-");
   if (typeless) {
     const auto& words = parts.front();
     const bool help = std::find(words.begin(), words.end(), "--help") != words.end() ||
                       std::find(words.begin(), words.end(), "-h") != words.end();
-    if (help || words.empty()) return general_help(server);
+    if (help || words.empty()) return general_help(target);
     return fail(make_error(ErrorKind::kInvalid,
                            "the job type comes first: runyard submit TYPE [flags]; "
                            "`runyard submit --help` lists the types"));
   }
-  auto api = connect_to(server);
+  auto api = connect_to(target);
   if (!api) return fail(api.error());
 
   Shared shared;

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 
 #include "core/base/files.h"
 #include "core/base/ids.h"
+#include "core/base/sha256.h"
 
 namespace runyard {
 namespace {
@@ -25,18 +25,6 @@ constexpr std::int64_t kVersion = 1;
 constexpr TimeMs kSettled = 1000;
 /// So that a token is known as one where it should not be: in a repository, in a chat.
 constexpr const char* kPrefix = "ryd_";
-
-std::string sha256_hex(std::string_view text) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned size = 0;
-  ::EVP_Digest(text.data(), text.size(), digest.data(), &size, ::EVP_sha256(), nullptr);
-  std::string hex;
-  for (unsigned i = 0; i < size; ++i) {
-    hex += "0123456789abcdef"[digest[i] >> 4];
-    hex += "0123456789abcdef"[digest[i] & 15];
-  }
-  return hex;
-}
 
 bool is_name(std::string_view name) {
   const auto fits = [](char c) {

@@ -8,11 +8,9 @@
 #include <string_view>
 
 #include "core/base/result.h"
+#include "core/base/sha256.h"
 
 namespace runyard {
-
-/// Lower-case hex of the SHA-256. Any thread.
-std::string sha256_hex(std::string_view bytes);
 
 /// What tells, without reading a file, that it is another one or has changed.
 struct FileStamp {

@@ -20,7 +20,7 @@ struct Config {
   // Where things are.
   std::filesystem::path workspace = ".";
   std::vector<std::filesystem::path> roots;  ///< further folders that links may lead to
-  std::filesystem::path state_dir;           ///< empty: <workspace>/.runyard
+  std::filesystem::path state_dir;           ///< empty: default_state_dir()
   std::string python;                        ///< empty: .venv/bin/python, else python3
   std::vector<std::filesystem::path> plugin_dirs;
   std::vector<std::string> allow = {"scripts.*"};

@@ -15,6 +15,7 @@
 #include "core/base/ids.h"
 #include "core/service/environment.h"
 #include "core/service/job_engine.h"
+#include "core/service/state_dir.h"
 #include "core/service/templates.h"
 #include "core/workspace/workspace.h"
 
@@ -231,7 +232,7 @@ Result<std::unique_ptr<JobService>> JobService::open(Config config, Programs pro
   settings.workspace = service->confinement_->workspace();
 
   std::error_code error;
-  if (settings.state_dir.empty()) settings.state_dir = settings.workspace / ".runyard";
+  if (settings.state_dir.empty()) settings.state_dir = default_state_dir(settings.workspace);
   settings.state_dir = std::filesystem::absolute(settings.state_dir, error);
   const auto records = settings.workspace / "reports/jobs";
   for (const auto& folder :

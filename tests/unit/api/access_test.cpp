@@ -104,11 +104,23 @@ TEST_F(AccessTest, WithoutTokensAllAreLocal) {
 
 TEST_F(AccessTest, ARevokedTokenIsWorthNothingAtOnce) {
   EXPECT_EQ(admit(bearer(Role::kViewer)), 0);
-  const Caller before = caller;
-  EXPECT_TRUE(access.is_valid(before));
   ASSERT_TRUE(store.revoke("viewer"));
   EXPECT_EQ(admit(bearer(Role::kViewer)), 401);
-  EXPECT_FALSE(access.is_valid(before));
+}
+
+TEST_F(AccessTest, AWatchedStreamEndsWithItsToken) {
+  struct Ticks : StreamSource {
+    Piece next() override { return {std::make_shared<const std::string>("data: x\n\n"), false}; }
+  };
+  ASSERT_EQ(admit(bearer(Role::kViewer)), 0);
+  const auto watched = access.watch(std::make_unique<Ticks>(), caller, std::chrono::seconds(0));
+  EXPECT_FALSE(watched->next().ends);
+  ASSERT_TRUE(store.revoke("viewer"));
+  const auto last = watched->next();
+  EXPECT_TRUE(last.ends);
+  EXPECT_FALSE(last.bytes);
+  Access open(folder.path(), false);
+  EXPECT_FALSE(open.watch(std::make_unique<Ticks>(), {"local", Role::kAdmin, ""})->next().ends);
 }
 
 TEST_F(AccessTest, WrongTokensAreLimitedAndRightOnesNever) {
@@ -175,6 +187,16 @@ TEST_F(AccessTest, AWrongCookieIsTakenBack) {
   }
   EXPECT_TRUE(is_cleared && asks);
 }
+
+TEST_F(AccessTest, AskingWhoOneIsWithAWrongCookieIsNoError) {
+  const Reply reply = access.session(cookie("rubbish"));
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_EQ(boost::json::parse(reply.body).at("authenticated"), false);
+  ASSERT_EQ(reply.headers.size(), 1u);
+  EXPECT_NE(reply.headers[0].second.find("Max-Age=0"), std::string::npos);
+}
+
+TEST_F(AccessTest, ARouteThatSaysNothingIsForAdminsAlone) { EXPECT_EQ(Route{}.role, Role::kAdmin); }
 
 TEST_F(AccessTest, AListThatCannotBeTrustedLetsNobodyIn) {
   folder.put("tokens.json", "{}");
