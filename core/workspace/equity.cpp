@@ -43,7 +43,7 @@ Fall deepest_fall(const std::vector<std::optional<double>>& values) {
     if (*values[i] >= high) {
       high = *values[i];
       peak = i;
-    } else if (const double drop = *values[i] / high - 1; drop < worst) {
+    } else if (const double drop = *values[i] / high - 1; high > 0 && drop < worst) {
       worst = drop;
       fall = {peak, i, std::nullopt};
     }
