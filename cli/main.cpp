@@ -41,6 +41,7 @@ constexpr Entry kCommands[] = {
     {"drain", "Accept no more jobs; what runs goes on", run_drain},
     {"plugins", "List the plugin libraries", run_plugins},
     {"config", "Check the configuration, show the settings in use", run_config},
+    {"doctor", "Say what is wrong with a set-up", run_doctor},
     {"token", "Make, list and revoke tokens", run_token},
     {"plugin-host", "", run_host},
 };

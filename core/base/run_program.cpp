@@ -43,13 +43,14 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 }
 
 /// Starts it in a process group of its own, with no signal blocked; 0 or errno.
-int spawn(std::vector<std::string>& argv, std::vector<std::string>& env, int out, int err,
-          pid_t* pid) {
+int spawn(std::vector<std::string>& argv, std::vector<std::string>& env,
+          const std::filesystem::path& folder, int out, int err, pid_t* pid) {
   posix_spawn_file_actions_t files;
   ::posix_spawn_file_actions_init(&files);
   ::posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   ::posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
   ::posix_spawn_file_actions_adddup2(&files, err, STDERR_FILENO);
+  if (!folder.empty()) ::posix_spawn_file_actions_addchdir_np(&files, folder.c_str());
   posix_spawnattr_t attributes;
   ::posix_spawnattr_init(&attributes);
   sigset_t none;
@@ -95,7 +96,8 @@ Result<ProgramOutput> run_program(std::vector<std::string> argv, const ProgramOp
   if (!out.open() || !err.open()) return errno_error(errno, "cannot start " + name);
   std::vector<std::string> env = options.env;
   pid_t pid = 0;
-  if (const int error = spawn(argv, env, out.write.get(), err.write.get(), &pid); error != 0) {
+  if (const int error = spawn(argv, env, options.folder, out.write.get(), err.write.get(), &pid);
+      error != 0) {
     return make_error(ErrorKind::kNotFound,
                       fmt::format("{} cannot be started: {}", name, std::strerror(error)));
   }

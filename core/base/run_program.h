@@ -23,6 +23,7 @@ struct ProgramOptions {
   std::chrono::milliseconds limit{15'000};  ///< then it is killed, with all its process group
   std::size_t max_output = 16u << 20;       ///< what is beyond is read and dropped
   std::vector<std::string> env = {};        ///< NAME=value; empty: the server's
+  std::filesystem::path folder = {};        ///< where it runs; empty: where the server does
 };
 
 /// Runs a short helper program (git, nvidia-smi, the commands of Slurm) and waits for its end: any

@@ -229,7 +229,7 @@ void Settings::set(std::string_view name, const std::string& text, const std::st
 void Settings::finish(const std::filesystem::path& workspace) {
   std::error_code ignored;
   config_.workspace = workspace;
-  const auto folder = std::filesystem::absolute(workspace, ignored);
+  const auto folder = std::filesystem::absolute(workspace, ignored).lexically_normal();
   const auto resolve = [&](std::filesystem::path& path) {
     if (!path.empty() && path.is_relative()) path = folder / path;
   };

@@ -95,6 +95,8 @@ class Settings {
   const std::vector<std::string>& warnings() const { return warnings_; }
   /// kInvalid with all mistakes.
   Result<Config> config() const;
+  /// What could be read, mistakes or not.
+  const Config& values() const { return config_; }
 
   /// Every setting as a configuration file that can be read again; the comments say where each
   /// value comes from.

@@ -50,6 +50,13 @@ TEST(RunProgram, DoesNotWaitForWhatWasLeftBehind) {
   EXPECT_EQ(told->exit_code, 5);
 }
 
+TEST(RunProgram, RunsWhereItIsToldTo) {
+  TempFolder folder;
+  const auto told = run_program({"pwd"}, {.folder = folder.path()});
+  ASSERT_TRUE(told);
+  EXPECT_EQ(told->output, folder.path().string() + "\n");
+}
+
 TEST(RunProgram, TakesAnEnvironment) {
   const auto told = run_program({"/usr/bin/env"}, {.env = {"A=1", "B=x y"}});
   ASSERT_TRUE(told);
