@@ -34,5 +34,6 @@ export default defineConfig({
     include: ['tests/**/*.test.{ts,tsx}'],
     setupFiles: ['tests/setup.ts'],
     restoreMocks: true,
+    server: { deps: { inline: [/@rjsf/] } },
   },
 });
