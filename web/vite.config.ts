@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config';
 import { compressed, swaggerAssets } from './tools/build-plugins.ts';
 
 const server = process.env.RUNYARD_SERVER ?? 'http://127.0.0.1:8000';
+const proxy = Object.fromEntries(['/api', '/docs', '/healthz', '/readyz'].map((path) => [path, server]));
 
 export default defineConfig({
   plugins: [react(), swaggerAssets(), compressed()],
@@ -21,14 +22,14 @@ export default defineConfig({
     // Inline code and data: addresses are what the server's Content-Security-Policy forbids.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // light-dark() is left to the browser: what stands in for it knows nothing of our colour schemes.
+    target: ['chrome123', 'edge123', 'firefox120', 'safari17.5'],
+    cssTarget: ['chrome123', 'edge123', 'firefox120', 'safari17.5'],
     chunkSizeWarningLimit: 1200,
     manifest: 'manifest.json',
   },
-  server: {
-    port: 5173,
-    strictPort: true,
-    proxy: { '/api': server, '/docs': server, '/healthz': server, '/readyz': server },
-  },
+  server: { port: 5173, strictPort: true, proxy },
+  preview: { port: 5173, strictPort: true, proxy },
   test: {
     environment: 'jsdom',
     include: ['tests/**/*.test.{ts,tsx}'],

@@ -1,4 +1,4 @@
-import { Badge, Button, Group, Modal, Table, Text } from '@mantine/core';
+import { Anchor, Badge, Button, Group, Modal, Table, Text } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { notifications } from '@mantine/notifications';
 import { IconPlayerPause, IconPlayerPlay, IconPuzzleOff, IconRefresh, IconTransitionBottom } from '@tabler/icons-react';
@@ -295,7 +295,7 @@ function Server() {
           [t('admin.health'), badge(health)],
           [t('admin.ready'), badge(ready)],
           [t('admin.updates'), t(`live.${live}`)],
-          [t('nav.api'), <a key="docs" href="/docs">/docs</a>],
+          [t('nav.api'), <Anchor key="docs" href="/docs" size="sm">/docs</Anchor>],
         ]}
       />
     </Panel>

@@ -9,7 +9,8 @@ import { hasEnded } from '@/shared/api/jobs';
 import type { JobRow, JobType } from '@/shared/api/types';
 import { Duration, JobLinks, ProgressBar, Time } from '@/shared/components/Bits';
 import { StatusBadge } from '@/shared/components/StatusBadge';
-import { useT } from '@/shared/i18n';
+import { titleOf } from '@/shared/form/ui_schema';
+import { useI18n } from '@/shared/i18n';
 import type { Translate } from '@/shared/i18n';
 import classes from './JobsPage.module.css';
 
@@ -113,15 +114,15 @@ function columnsOf(t: Translate, titles: Map<string, string>): ColumnDef<JobRow>
 
 /** The list of jobs: only the rows that can be seen exist, and the next page is asked for in time. */
 export function JobTable(props: Props) {
-  const t = useT();
+  const { t, language } = useI18n();
   const { rows, types, selection, onSelection, hasMore, loadMore, failed } = props;
   const scroller = useRef<HTMLDivElement>(null);
   const narrow = useMediaQuery('(max-width: 62em)') ?? false;
   const height = narrow ? 64 : 40;
 
   const titles = useMemo(
-    () => new Map((types ?? []).map((type) => [type.type, type.title])),
-    [types],
+    () => new Map((types ?? []).map((type) => [type.type, titleOf(type, language)])),
+    [types, language],
   );
   const columns = useMemo(() => columnsOf(t, titles), [t, titles]);
   const table = useReactTable({

@@ -2,7 +2,7 @@ import { ActionIcon, Button, CloseButton, Select, Text, TextInput } from '@manti
 import { useDebouncedCallback } from '@mantine/hooks';
 import { IconFilterOff, IconListSearch, IconPlayerPlay, IconSearch, IconX } from '@tabler/icons-react';
 import type { RowSelectionState } from '@tanstack/react-table';
-import { useMemo, useState } from 'react';
+import { lazy, Suspense, useMemo, useState } from 'react';
 import { Link, useSearchParams } from 'react-router';
 import { useJobs, useJobTypes } from '@/shared/api/jobs';
 import type { JobFilter } from '@/shared/api/jobs';
@@ -12,11 +12,15 @@ import { kStatuses } from '@/shared/api/types';
 import type { JobRow, JobStatus } from '@/shared/api/types';
 import { ErrorState, LoadingState, Notice } from '@/shared/components/Notice';
 import { Page } from '@/shared/components/Page';
-import { useT } from '@/shared/i18n';
+import { titleOf } from '@/shared/form/ui_schema';
+import { useI18n, useT } from '@/shared/i18n';
 import { formatNumber } from '@/shared/lib/format';
 import { JobTable } from './JobTable';
-import { SelectionBar } from './SelectionBar';
 import classes from './JobsPage.module.css';
+
+const SelectionBar = lazy(() =>
+  import('./SelectionBar').then((module) => ({ default: module.SelectionBar })),
+);
 
 const kNone: JobRow[] = [];
 
@@ -87,7 +91,7 @@ function SearchBox({ value, onChange }: { value: string; onChange: (value: strin
 }
 
 export function JobsPage() {
-  const t = useT();
+  const { t, language } = useI18n();
   const { filter, set, clear, any } = useFilter();
   const jobs = useJobs(filter);
   const types = useJobTypes().data;
@@ -107,12 +111,12 @@ export function JobsPage() {
   }, [groups, rows, filter.group]);
 
   const typeOptions = useMemo(() => {
-    const options = (types ?? []).map((type) => ({ value: type.type, label: type.title }));
+    const options = (types ?? []).map((type) => ({ value: type.type, label: titleOf(type, language) }));
     if (filter.job_type && !options.some((option) => option.value === filter.job_type)) {
       options.push({ value: filter.job_type, label: filter.job_type });
     }
     return options;
-  }, [types, filter.job_type]);
+  }, [types, filter.job_type, language]);
 
   return (
     <Page
@@ -206,11 +210,13 @@ export function JobsPage() {
         )}
       </div>
       {selected.length > 0 && (
+        <Suspense fallback={null}>
         <SelectionBar jobs={selected} clear={() => setSelection({})}>
           <ActionIcon aria-label={t('jobs.unselect')} onClick={() => setSelection({})}>
             <IconX size={16} />
           </ActionIcon>
         </SelectionBar>
+        </Suspense>
       )}
     </Page>
   );
