@@ -19,6 +19,7 @@ const typeOf = (schema: InputSchema) =>
 
 function defaults(schema: InputSchema): JsonObject {
   if (schema['x-workspace-path'] && typeOf(schema) === 'string') return { 'ui:widget': 'workspacePath' };
+  if (schema['x-multiline'] === true) return { 'ui:widget': 'textarea' };
   if (typeOf(schema) === 'array' && schema.items) {
     const { items } = schema;
     if (!items.enum && ['string', 'number', 'integer'].includes(typeOf(items) ?? '') &&

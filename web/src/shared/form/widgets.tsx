@@ -1,4 +1,4 @@
-import { Autocomplete, Checkbox, NumberInput, TagsInput, Text, TextInput } from '@mantine/core';
+import { Autocomplete, Checkbox, NumberInput, TagsInput, Text, Textarea, TextInput } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
 import type { DescriptionFieldProps, WidgetProps } from '@rjsf/utils';
 import { useQuery, keepPreviousData } from '@tanstack/react-query';
@@ -128,6 +128,20 @@ function UpDownWidget(props: WidgetProps) {
   );
 }
 
+function TextareaWidget(props: WidgetProps) {
+  return (
+    <Textarea
+      {...shared(props)}
+      autosize
+      minRows={3}
+      maxRows={16}
+      value={String(props.value ?? '')}
+      onChange={(event) => props.onChange(event.currentTarget.value || props.options.emptyValue)}
+      onBlur={() => props.onBlur(props.id, props.value)}
+    />
+  );
+}
+
 function CheckboxWidget(props: WidgetProps) {
   const { label, description, disabled, error, id } = shared(props);
   return (
@@ -156,6 +170,7 @@ export function DescriptionTemplate(props: DescriptionFieldProps) {
 }
 
 export const widgets = {
+  TextareaWidget,
   CheckboxWidget,
   overrides: OverridesWidget,
   workspacePath: PathWidget,
