@@ -63,7 +63,7 @@ Finding finding_of(const std::string& path, const std::string& state, const std:
 /// What a running server knows of the libraries; nullopt when it does not say (a token is asked
 /// for).
 std::optional<std::vector<Finding>> ask_server(const Config& config) {
-  auto api = connect_to(url_of(config));
+  auto api = connect_to({url_of(config), ""});
   if (!api) return std::nullopt;
   const auto answer = api->get("/api/admin/plugins");
   const auto* list = answer ? answer->if_array() : nullptr;
@@ -127,7 +127,7 @@ ServerState check_server(const Config& config) {
             code == EACCES ? mend : "set 'server.host' to an address of this machine"));
     return state;
   }
-  auto api = connect_to(url);
+  auto api = connect_to({url, ""});
   const auto health = api ? api->get("/healthz") : Result<json::value>(api.error());
   const auto* object = health ? health->if_object() : nullptr;
   if (!object || text_of(*object, "status") != "ok") {
