@@ -112,7 +112,8 @@ std::string progress_text(const json::object& job) {
 }
 
 std::string remark(const json::object& job) {
-  for (const std::string_view key : {"error_message", "waiting_for", "name", "note"}) {
+  for (const std::string_view key :
+       {"error_message", "status_text", "waiting_for", "name", "note"}) {
     if (key == "waiting_for" && has_ended(job)) continue;
     std::string text = text_of(job, key);
     if (!text.empty()) return text;
@@ -188,6 +189,7 @@ std::string describe_job(const json::object& job, const std::string& url, TimeMs
     const double fraction = number_of(*object_of(job, "progress"), "fraction").value_or(0);
     lines.add("progress", bar(fraction, 24) + " " + progress);
   }
+  lines.add("doing", text_of(job, "status_text"));
   lines.add("created", text_of(job, "created_at"));
   lines.add("started", text_of(job, "started_at"));
   lines.add("ended", text_of(job, "ended_at"));

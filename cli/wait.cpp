@@ -29,14 +29,18 @@ class Bar {
 
   void draw(const boost::json::object& job) {
     const std::string progress = progress_text(job), reason = text_of(job, "waiting_for");
+    const std::string said = text_of(job, "status_text");
     if (const auto* known = object_of(job, "progress"); known && !progress.empty()) {
       fraction_ = number_of(*known, "fraction");
     }
     if (progress.empty()) {
       fraction_.reset();
-      show(job, text_of(job, "status") == "QUEUED" ? "waits: " + reason : "runs");
+      show(job, text_of(job, "status") == "QUEUED" ? "waits: " + reason
+                : said.empty()                     ? "runs"
+                                                   : said);
     } else {
-      show(job, bar(fraction_.value_or(0), kCells) + " " + progress);
+      show(job,
+           bar(fraction_.value_or(0), kCells) + " " + progress + (said.empty() ? "" : "  " + said));
     }
   }
 

@@ -56,4 +56,9 @@ std::size_t LineFilter::next(std::string_view lines, std::size_t from, std::size
   return begin;
 }
 
+bool LineFilter::may_match(std::string_view line) const {
+  return !all_ ||
+         all_->Match({line.data(), line.size()}, 0, line.size(), RE2::UNANCHORED, nullptr, 0);
+}
+
 }  // namespace runyard

@@ -24,6 +24,9 @@ class LineFilter {
   /// lines.size() for none; `end` becomes the end of the last line that must be looked at.
   std::size_t next(std::string_view lines, std::size_t from, std::size_t& end) const;
 
+  /// Whether one may match in this line.
+  bool may_match(std::string_view line) const;
+
  private:
   std::unique_ptr<RE2> all_;  // null: every line may match
 };

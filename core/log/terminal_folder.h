@@ -55,6 +55,8 @@ class TerminalFolder {
   void set_style(const TextStyle& style) { style_ = style; }
   /// Bytes fed since the end of what was given last: where a restart has to begin again.
   std::int64_t pending() const { return position_ - begin_; }
+  /// Bytes fed in all; within the sink, up to the end of what is given.
+  std::int64_t position() const { return position_; }
 
  private:
   /// What is on a line, or a part of it: text, and where its style changes.

@@ -11,6 +11,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/result.h"
+#include "core/model/series.h"
 
 namespace runyard {
 
@@ -131,9 +132,13 @@ struct Job {
 
   // What ticks: in answers and in the database, not in the JSON record (see Form).
   std::optional<Progress> progress;
+  std::string status_text;  ///< what the command says that it does, "" for nothing
   std::string waiting_for;
   std::int64_t log_size = 0;
   std::int64_t scan_offset = 0;  ///< hints are scanned up to this byte of the log
+
+  /// The curves so far, while it runs: in no document, they have a call of their own.
+  std::shared_ptr<const std::vector<Series>> series;
 
   /// Grows with every change in memory, committed or ticking; not part of any document.
   std::int64_t revision = 0;

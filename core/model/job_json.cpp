@@ -190,6 +190,7 @@ json::object to_json(const Job& job, Form form) {
                                                    {"fraction", job.progress->fraction()},
                                                    {"eta_sec", or_null(job.progress->eta_sec)}})
                         : json::value(nullptr);
+  doc["status_text"] = text_or_null(job.status_text);
   doc["waiting_for"] = text_or_null(job.waiting_for);
   doc["log_size"] = job.log_size;
   if (form == Form::kStore) doc["scan_offset"] = job.scan_offset;
@@ -299,6 +300,7 @@ Result<Job> job_from_json(const json::value& document) {
     fields.real("eta_sec", value.eta_sec);
     job.progress = value;
   }
+  read.text("status_text", job.status_text);
   read.text("waiting_for", job.waiting_for);
   read.integer("log_size", job.log_size);
   read.integer("scan_offset", job.scan_offset);

@@ -9,12 +9,14 @@
 #include "core/base/kill_point.h"
 #include "core/log/log_page.h"
 #include "core/service/job_engine.h"
+#include "core/service/series_file.h"
 #include "core/service/templates.h"
 
 namespace runyard {
 namespace {
 
 namespace asio = boost::asio;
+namespace json = boost::json;
 
 constexpr std::int64_t kMaxBackoffSec = 300;
 constexpr std::int64_t kErrorTail = 64 * 1024;
@@ -65,6 +67,20 @@ std::string JobEngine::failure_message(const Active& active, const AttemptResult
                      result.exit_code.value_or(-1));
 }
 
+/// Before the end is committed, so that a crash between the two loses nothing.
+void JobEngine::keep_series(const std::string& job_id, const std::vector<Series>& series) const {
+  const auto file = series_file(setup_.state, job_id);
+  std::error_code ignored;
+  if (series.empty()) {  // an attempt before may have had some
+    std::filesystem::remove(file, ignored);
+    return;
+  }
+  const std::string text = json::serialize(to_json(series));
+  auto done = make_private_folders(file.parent_path());
+  if (done) done = write_file_atomic(file, text);
+  if (!done) spdlog::warn("{}: its curves are lost: {}", job_id, done.error().message);
+}
+
 void JobEngine::conclude(const std::string& job_id, const AttemptResult& result) {
   Active* active = find(job_id);
   if (!active) return;
@@ -90,12 +106,15 @@ void JobEngine::conclude(const std::string& job_id, const AttemptResult& result)
     job.progress = scanner.progress();
     if (job.progress) job.progress->eta_sec.reset();
     job.log_size = job.scan_offset = active->follower->offset();
-    if (result.reason == EndReason::kNone) job.warnings = scanner.missing();
+    job.warnings = scanner.warnings(result.reason == EndReason::kNone);
+    keep_series(job_id, scanner.series().all());
   }
   std::string message = result.reason == EndReason::kNone ? "" : failure_message(*active, result);
   if (active->follower) active->follower->stop();
   active->follower.reset();
   job.gpu_ids.clear();
+  job.series.reset();
+  job.status_text.clear();
 
   if (wants_retry(job, result)) {
     const std::int64_t backoff =

@@ -10,6 +10,7 @@
 
 #include "core/base/kill_point.h"
 #include "core/exec/local_executor.h"
+#include "core/service/series_file.h"
 
 namespace runyard {
 namespace {
@@ -282,6 +283,12 @@ void JobEngine::tick(Active& active) {
   }
   active.ticked_at = now;
   active.tick_waits = false;
+  if (active.follower) {
+    const SeriesScanner& series = active.follower->scanner().series();
+    if (std::exchange(active.series_version, series.version()) != series.version()) {
+      active.job.series = std::make_shared<const std::vector<Series>>(series.all());
+    }
+  }
   ++active.job.revision;
   cache_.publish(std::make_shared<const Job>(active.job));
 }
@@ -292,6 +299,7 @@ void JobEngine::forget(const std::string& job_id) {
   mirror_->forget(job_id);
   std::error_code ignored;
   std::filesystem::remove(setup_.records / (job_id + ".log"), ignored);
+  std::filesystem::remove(series_file(setup_.state, job_id), ignored);
   setup_.line_indexes->remove(job_id);
 }
 

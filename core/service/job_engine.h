@@ -84,6 +84,7 @@ class JobEngine {
     Job job;
     JobTypePtr type;
     std::shared_ptr<LogFollower> follower;  // while RUNNING and launched
+    std::int64_t series_version = 0;        // of job.series
     TimeMs ticked_at = 0;
     bool tick_waits = false;
   };
@@ -115,6 +116,7 @@ class JobEngine {
   void drop(const std::vector<Scheduler::Dropped>& dropped);
   void follow_up(const Job& job, const JobTypePtr& type);
   bool wants_retry(const Job& job, const AttemptResult& result) const;
+  void keep_series(const std::string& job_id, const std::vector<Series>& series) const;
   std::string failure_message(const Active& active, const AttemptResult& result) const;
   void note_git_state(const std::string& job_id);
 

@@ -15,6 +15,7 @@
 #include "core/base/ids.h"
 #include "core/service/environment.h"
 #include "core/service/job_engine.h"
+#include "core/service/series_file.h"
 #include "core/service/state_dir.h"
 #include "core/service/templates.h"
 #include "core/workspace/workspace.h"
@@ -533,6 +534,15 @@ Result<LogMatches> JobService::search_log(std::string_view job_id, const LogQuer
   if (!log) return log.error();
   const auto index = line_indexes_->of(std::string(job_id));
   return runyard::search_log(log->get(), *index, query, steady_clock::now() + kLogTime);
+}
+
+Result<std::string> JobService::series(std::string_view job_id) {
+  const auto known = find(job_id);
+  if (!known) return known.error();
+  if (known->job->series) return json::serialize(to_json(*known->job->series));
+  auto kept = read_file(series_file(config_.state_dir, known->job->job_id));
+  if (!kept && kept.error().kind == ErrorKind::kNotFound) return "[]";
+  return kept;
 }
 
 json::object JobService::describe(const Scheduler::Snapshot& queue) {

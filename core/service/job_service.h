@@ -107,6 +107,8 @@ class JobService {
   /// As read_log_lines() and search_log(), for a fraction of a second at most.
   Result<LogLines> log_lines(std::string_view job_id, std::int64_t start, std::int64_t count);
   Result<LogMatches> search_log(std::string_view job_id, const LogQuery& query);
+  /// The curves as a JSON array, [] when there are none.
+  Result<std::string> series(std::string_view job_id);
 
   /// The jobs that produced or used a run or a backtest (its id), the newest first: at most 100 of
   /// each kind.

@@ -275,31 +275,36 @@ void JobEngine::follow(Active& active) {
     spdlog::error("{}: {}", job.job_id, scanner.error().message);
     scanner = LogScanner::make(std::make_shared<const JobType>(), {}, setup_.read_total);
   }
-  if (job.scan_offset <= job.attempts.back().log_start) {
-    job.scan_offset = job.attempts.back().log_start;
-    (*scanner)->begin_attempt();
-    job.links.clear();
+  const std::int64_t log_start = job.attempts.back().log_start;
+  (*scanner)->begin_attempt();
+  if (job.scan_offset <= log_start) {
+    job.scan_offset = log_start;
     job.artifacts_hint = (*scanner)->artifacts();
     job.links = (*scanner)->links();
     job.progress.reset();
+    job.status_text.clear();
   } else {
-    (*scanner)->restore(job.artifacts_hint, job.links, job.progress);
+    (*scanner)->restore(job.artifacts_hint, job.links, job.progress, job.status_text,
+                        job.scan_offset - log_start);
   }
+  job.series = std::make_shared<const std::vector<Series>>();
+  active.series_version = (*scanner)->series().version();
   active.follower = std::make_shared<LogFollower>(
-      io_, watcher_, setup_.records / (job.job_id + ".log"), std::move(*scanner), job.scan_offset,
+      io_, watcher_, setup_.records / (job.job_id + ".log"), std::move(*scanner), log_start,
       [this, job_id = job.job_id](bool found) {
         Active* running = find(job_id);
         if (!running || !running->follower) return;
         Job& seen = running->job;
         const LogFollower& follower = *running->follower;
-        seen.log_size = follower.offset();
+        seen.log_size = std::max(seen.log_size, follower.offset());
         seen.progress = follower.scanner().progress();
+        seen.status_text = follower.scanner().status_text();
         const bool hints = found && (seen.artifacts_hint != follower.scanner().artifacts() ||
                                      seen.links != follower.scanner().links());
         if (!hints) return tick(*running);
         seen.artifacts_hint = follower.scanner().artifacts();
         seen.links = follower.scanner().links();
-        seen.scan_offset = follower.scan_offset();
+        seen.scan_offset = std::max(seen.scan_offset, follower.scan_offset());
         commit(*running);
       });
   active.follower->start();

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/json/parse.hpp>
 #include <map>
 
 #include "core/base/files.h"
@@ -65,7 +66,7 @@ TEST(ShippedScanner, ATraining) {
   ASSERT_TRUE(scanner->progress());
   EXPECT_EQ(scanner->progress()->current, 70'000);
   EXPECT_EQ(scanner->progress()->total, 70'000);
-  EXPECT_TRUE(scanner->missing().empty());
+  EXPECT_TRUE(scanner->warnings(true).empty());
 }
 
 TEST(ShippedScanner, ABacktestOfSeveralTickers) {
@@ -88,8 +89,8 @@ TEST(ShippedScanner, ARunIdIsNotFoundInsideABacktestsId) {
   scanner->feed("bt_run_id: " + kRun + "\nrerun_id=" + kRun + "\n", 0);
   EXPECT_EQ(values(*scanner), Values{});
   EXPECT_TRUE(scanner->artifacts().empty());
-  ASSERT_EQ(scanner->missing().size(), 1u);
-  EXPECT_NE(scanner->missing()[0].find("run_id"), std::string::npos);
+  ASSERT_EQ(scanner->warnings(true).size(), 1u);
+  EXPECT_NE(scanner->warnings(true)[0].find("run_id"), std::string::npos);
 }
 
 TEST(ShippedScanner, AnEvaluationsHintIsItsInput) {
@@ -156,9 +157,9 @@ TEST(Hints, APatternThatIsNoRe2IsRefused) {
 
 TEST(Hints, OnlyExpectedOnesAreMissed) {
   const auto scanner = scanner_of(with({hint("a", "a=(.)", "", true), hint("b", "b=(.)")}));
-  EXPECT_EQ(scanner->missing().size(), 1u);
+  EXPECT_EQ(scanner->warnings(true).size(), 1u);
   scanner->feed("a=1\n", 0);
-  EXPECT_TRUE(scanner->missing().empty());
+  EXPECT_TRUE(scanner->warnings(true).empty());
 }
 
 // ---- Attempts ----
@@ -202,8 +203,13 @@ TEST(Attempts, ANewOneForgetsTheOneBefore) {
 
 TEST(Attempts, RestoredFindingsAreGoneOnWith) {
   const auto scanner = scanner_of(shipped("train"));
-  scanner->restore({{"run_id", kRun}}, {{"run_id", kRun, "/runs/" + kRun}}, Progress{10, 100, {}});
-  EXPECT_FALSE(scanner->expects_command_line());
+  scanner->begin_attempt();
+  const std::string before = "$ train\nrun_id: 20260303_030303__33333333\nrun_id: " + kRun + "\n";
+  scanner->restore({{"run_id", kRun}}, {{"run_id", kRun, "/runs/" + kRun}}, Progress{10, 100, {}},
+                   "training", static_cast<std::int64_t>(before.size()));
+  EXPECT_FALSE(scanner->feed(before + "| 5/100 [\r", 0) && scanner->links().size() > 1);
+  EXPECT_EQ(scanner->artifacts(), (json::object{{"run_id", kRun}}));
+  EXPECT_EQ(scanner->status_text(), "training");
   EXPECT_FALSE(scanner->feed("run_id: " + kRun + "\n", 0));
   EXPECT_EQ(scanner->links().size(), 1u);
   EXPECT_TRUE(scanner->feed("run_id: 20260303_030303__33333333\n", 0));
@@ -367,11 +373,132 @@ TEST(ProgressScan, TheEstimateIsWhatTheRestTakesAtTheSamePace) {
 
 TEST(ProgressScan, AfterARestartTheEstimateBeginsAnew) {
   const auto scanner = scanner_of(with({}, {bar(R"((\d+)/(\d+))")}));
-  scanner->restore({}, {}, Progress{50, 100, 1.0});
+  scanner->begin_attempt();
+  scanner->restore({}, {}, Progress{50, 100, 1.0}, "", 0);
   scanner->feed("60/100\n", 1'000'000);
   EXPECT_EQ(scanner->progress()->eta_sec, std::nullopt);
   scanner->feed("70/100\n", 1'010'000);
   EXPECT_DOUBLE_EQ(*scanner->progress()->eta_sec, 30);
+}
+
+// ---- Curves ----
+
+json::value curves(const LogScanner& scanner) { return to_json(scanner.series().all()); }
+json::value parse(const char* text) { return json::parse(text); }
+JobTypePtr with_series(std::vector<SeriesSpec> series) {
+  JobType type;
+  type.series = std::move(series);
+  return std::make_shared<const JobType>(std::move(type));
+}
+
+TEST(SeriesScan, TheTableOfStableBaselines) {
+  const auto scanner = scanner_of(shipped("train"));
+  scanner->begin_attempt();
+  std::string log;
+  for (int i = 1; i <= 3; ++i) {
+    log +=
+        "-----------------------------------------\n| rollout/ | |\n|    ep_rew_mean          | -" +
+        std::to_string(i) + ".5        |\n|    total_timesteps      | " + std::to_string(i * 2048) +
+        "       |\n|    loss   | 1e-0" + std::to_string(i) +
+        " |\n-----------------------------------------\n| 5/10 [\r";
+  }
+  scanner->feed("$ train\n" + log, 0);
+  EXPECT_EQ(curves(*scanner), parse(R"([
+    {"name": "ep_rew_mean", "x_name": "total_timesteps",
+     "points": [[2048E0, -1.5], [4096E0, -2.5], [6144E0, -3.5]]},
+    {"name": "loss", "x_name": "total_timesteps",
+     "points": [[2048E0, 1E-1], [4096E0, 1E-2], [6144E0, 1E-3]]}])"));
+  scanner->begin_attempt();
+  EXPECT_EQ(curves(*scanner), parse("[]"));
+}
+
+TEST(SeriesScan, XMayStandAnywhereInABlock) {
+  const auto scanner = scanner_of(with_series({{"y", R"(y=(\S+))", "x", R"(x=(\d+))", "^end$"}}));
+  scanner->feed("x=1\ny=0.5\nend\ny=0.25 x=2\nend\ny=7\nend\nx=3\nend\nend\n", 0);
+  scanner->feed("y=1\ny=2\nx=8\nx=9\nend\n", 0);     // the last ones
+  scanner->feed("y=nan\nx=10\nend\ny=x\nend\n", 0);  // no numbers
+  EXPECT_EQ(curves(*scanner), parse(R"([{"name": "y", "x_name": "x",
+                                         "points": [[1E0, 5E-1], [2E0, 2.5E-1], [9E0, 2E0]]}])"));
+  scanner->feed("x=11\ny=3", 0);
+  EXPECT_TRUE(scanner->finish(0));  // a block that was not closed
+  EXPECT_EQ(scanner->series().all()[0].points.back(), std::pair(11.0, 3.0));
+}
+
+TEST(SeriesScan, WithoutABlock) {
+  const auto scanner = scanner_of(with_series(
+      {{"a", R"(a=(\S+))", "step", R"(step (\d+))", ""}, {"b", R"(b=(\S+))", "", "", ""}}));
+  scanner->feed("a=1 b=1\nstep 5 a=2\na=3\nb=1,5\nstep 6\na=4\rb=3\n", 0);
+  EXPECT_EQ(curves(*scanner), parse(R"([
+    {"name": "a", "x_name": "step", "points": [[5E0, 2E0], [5E0, 3E0], [6E0, 4E0]]},
+    {"name": "b", "x_name": null, "points": [[1E0, 1E0], [2E0, 15E0], [3E0, 3E0]]}])"));
+}
+
+// ---- What a command says of itself ----
+
+TEST(JsonLines, SayAll) {
+  const auto scanner = scanner_of(with({hint("model", "m=(.*)", "/models/{value}")}));
+  EXPECT_TRUE(scanner->feed(
+      R"({"runyard": {"progress": {"current": 3, "total": 10}, "status": "epoch 3", "x": {"step": 7},)"
+      R"( "series": {"loss": 0.5, "acc": 1, "nan": null}, "artifacts": {"model": "m.zip", "n": 5}}})"
+      "\n",
+      0));
+  EXPECT_EQ(scanner->progress()->fraction(), 0.3);
+  EXPECT_EQ(scanner->status_text(), "epoch 3");
+  EXPECT_EQ(scanner->artifacts(), (json::object{{"model", "m.zip"}, {"n", "5"}}));
+  EXPECT_EQ(scanner->links(),
+            (std::vector<Link>{{"model", "m.zip", "/models/m.zip"}, {"n", "5", ""}}));
+  scanner->feed(
+      "  {\"x\": 1, \"runyard\": {\"series\": {\"loss\": 0.25, \"e\": 1}, \"progress\": 0.5}}", 0);
+  scanner->finish(0);
+  EXPECT_EQ(curves(*scanner), parse(R"([
+    {"name": "loss", "x_name": "step", "points": [[7E0, 5E-1], [2E0, 2.5E-1]]},
+    {"name": "acc", "x_name": "step", "points": [[7E0, 1E0]]},
+    {"name": "e", "x_name": null, "points": [[1E0, 1E0]]}])"));
+  EXPECT_EQ(scanner->progress()->fraction(), 0.5);
+  EXPECT_TRUE(scanner->warnings(true).empty());
+}
+
+TEST(JsonLines, AreBelievedMoreThanPatterns) {
+  const auto scanner = scanner_of(with({}, {bar(R"((\d+)/(\d+))")}));
+  scanner->feed("1/10\n", 0);
+  EXPECT_EQ(scanner->progress()->total, 10);
+  scanner->feed("{\"runyard\": {\"progress\": {\"current\": 5, \"total\": 50}}}\n2/10\n", 0);
+  EXPECT_EQ(scanner->progress()->total, 50);
+}
+
+TEST(JsonLines, ThatAreWrongAreAWarning) {
+  for (const char* line :
+       {R"({"runyard": 5})", R"({"runyard": {"progress": "x"}})",
+        R"({"runyard": {"progres": 0.5}})", R"({"runyard": {"progress": {"current": 1}}})",
+        R"({"runyard": {"progress": {"current": 1, "total": 0}}})",
+        R"({"runyard": {"series": {"loss": NaN}}})", R"({"runyard": {"series": {"loss": "x"}}})",
+        R"({"runyard": {"series": [1]}})", R"({"runyard": {"status": 1}})",
+        R"({"runyard": {"x": {}}})", R"({"runyard": {"artifacts": {"a": {}}}})",
+        R"({"runyard": {"series": {"": 1}}})", R"({"runyard": )"}) {
+    const auto scanner = scanner_of(with({}));
+    EXPECT_FALSE(scanner->feed(std::string(line) + "\n", 0)) << line;
+    ASSERT_EQ(scanner->warnings(false).size(), 1u) << line;
+    EXPECT_TRUE(curves(*scanner).get_array().empty());
+  }
+  for (const char* line : {R"(x {"runyard": {}})", R"({"other": "runyard"})",
+                           R"({"a": 1} "runyard")", R"(["runyard"])", R"({"runyard": {}})"}) {
+    const auto scanner = scanner_of(with({}));
+    scanner->feed(std::string(line) + "\n", 0);
+    EXPECT_TRUE(scanner->warnings(false).empty()) << line;
+  }
+}
+
+TEST(JsonLines, AreBounded) {
+  const auto scanner = scanner_of(with({}));
+  for (int i = 0; i < 300; ++i) {
+    scanner->feed("{\"runyard\": {\"series\": {\"s" + std::to_string(i) +
+                      "\": 1}, \"artifacts\": {\"a" + std::to_string(i) + "\": 1}, \"status\": \"" +
+                      std::string(5000, 'x') + "\"}}\n",
+                  0);
+  }
+  EXPECT_EQ(scanner->series().all().size(), SeriesScanner::kMaxSeries);
+  EXPECT_LE(scanner->artifacts().size(), 100u);
+  EXPECT_LE(scanner->status_text().size(), 203u);
 }
 
 // ---- The property ----
@@ -397,6 +524,8 @@ TEST(LogScannerProperty, AnySplitOfTheBytesGivesTheSameFindings) {
     EXPECT_EQ(parts->pending(), whole->pending());
     whole->finish(1000);
     parts->finish(1000);
+    ASSERT_EQ(curves(*parts), curves(*whole)) << round;
+    ASSERT_EQ(parts->status_text(), whole->status_text()) << round;
     ASSERT_EQ(parts->links(), whole->links()) << round;
     ASSERT_EQ(parts->artifacts(), whole->artifacts()) << round;
     ASSERT_EQ(parts->progress().has_value(), whole->progress().has_value()) << round;
@@ -420,13 +549,17 @@ TEST(LogScannerProperty, ARestartAnywhereGivesTheSameFindings) {
     const auto before = scanner_of(type), after = scanner_of(type);
     before->begin_attempt();
     before->feed(std::string_view(log).substr(0, cut), 0);
-    const std::size_t offset = cut - static_cast<std::size_t>(before->pending());
-    if (offset == 0) {
-      after->begin_attempt();
-    } else {
-      after->restore(before->artifacts(), before->links(), before->progress());
-    }
-    after->feed(std::string_view(log).substr(offset), 0);
+    const auto known = static_cast<std::int64_t>(cut) - before->pending();
+    after->begin_attempt();
+    after->restore(before->artifacts(), before->links(), before->progress(), "", known);
+    in_pieces(log, random, [&](std::string_view piece) {
+      after->feed(piece, 0);
+      // Nothing goes back to what it was in the meantime.
+      ASSERT_TRUE(before->artifacts().empty() || !after->artifacts().empty());
+    });
+    ASSERT_EQ(json::value(to_json(after->series().all())),
+              json::value(to_json(whole->series().all())))
+        << cut;
     ASSERT_EQ(after->links(), whole->links()) << cut;
     ASSERT_EQ(after->artifacts(), whole->artifacts()) << cut;
     ASSERT_EQ(after->progress()->current, whole->progress()->current) << cut;

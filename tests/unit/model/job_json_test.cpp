@@ -16,12 +16,12 @@ using Names = std::vector<std::string>;
 
 const Names kV1 = {"job_id",  "job_type", "status",         "created_at", "started_at", "ended_at",
                    "command", "cwd",      "artifacts_hint", "log_path",   "meta_path"};
-const Names kAdded = {"params",     "dry_run",      "exit_code", "signal",      "error_message",
-                      "end_reason", "duration_sec", "attempt",   "priority",    "group",
-                      "after",      "name",         "rerun_of",  "tags",        "note",
-                      "git",        "instance",     "attempts",  "progress",    "links",
-                      "resources",  "usage",        "executor",  "waiting_for", "plugin_version",
-                      "log_size"};
+const Names kAdded = {"params",      "dry_run",      "exit_code", "signal",      "error_message",
+                      "end_reason",  "duration_sec", "attempt",   "priority",    "group",
+                      "after",       "name",         "rerun_of",  "tags",        "note",
+                      "git",         "instance",     "attempts",  "progress",    "links",
+                      "resources",   "usage",        "executor",  "waiting_for", "plugin_version",
+                      "status_text", "log_size"};
 const Names kOurs = {"timeout_sec", "max_retries", "retry_lost", "seq",
                      "number",      "warnings",    "not_before", "cancel_requested"};
 
@@ -114,6 +114,7 @@ void expect_same_ticks(const Job& a, const Job& b) {
     EXPECT_EQ(a.progress->eta_sec, b.progress->eta_sec);
   }
   EXPECT_EQ(a.waiting_for, b.waiting_for);
+  EXPECT_EQ(a.status_text, b.status_text);
   EXPECT_EQ(a.log_size, b.log_size);
   EXPECT_EQ(a.scan_offset, b.scan_offset);
 }
@@ -150,6 +151,7 @@ TEST(JobJson, TheRecordDoesNotChangeWhileAJobTicks) {
   const auto before = to_json(job, Form::kRecord);
   job.progress = Progress{1, 2, 3.0};
   job.waiting_for = "other";
+  job.status_text = "other";
   job.log_size += 1000;
   job.scan_offset += 1000;
   ++job.revision;
@@ -164,7 +166,8 @@ TEST(JobJson, NamesOfEachForm) {
   api.insert(kAdded.begin(), kAdded.end());
   api.insert(kOurs.begin(), kOurs.end());
   std::set<std::string> record = api, store = api;
-  for (const char* name : {"progress", "waiting_for", "log_size"}) record.erase(name);
+  for (const char* name : {"progress", "status_text", "waiting_for", "log_size"})
+    record.erase(name);
   store.insert("scan_offset");
   for (const Job& job : {full_job(), minimal()}) {
     EXPECT_EQ(names_of(to_json(job, Form::kApi)), api);
@@ -310,7 +313,7 @@ TEST(JobFromJson, IllTypedMembersKeepTheirDefault) {
   Job expected = minimal();
   expected.cwd = expected.error_message = expected.options.group = expected.options.name = "text";
   expected.rerun_of = expected.note = expected.instance = expected.executor = "text";
-  expected.plugin_version = expected.waiting_for = "text";
+  expected.plugin_version = expected.waiting_for = expected.status_text = "text";
   expect_same_record(*read, expected);
   expect_same_ticks(*read, expected);
 }
