@@ -85,10 +85,11 @@ std::vector<Route> all_routes(JobService& service, Access& access, StreamServer&
   const auto append = [&all](std::vector<Route> routes) {
     for (auto& route : routes) all.push_back(std::move(route));
   };
-  for (auto* resource : {job_routes, log_routes, job_type_routes, admin_routes, registry_routes,
-                         run_routes, backtest_routes, file_routes}) {
+  for (auto* resource : {job_routes, job_type_routes, admin_routes, registry_routes, run_routes,
+                         backtest_routes, file_routes}) {
     append(resource(service));
   }
+  append(log_routes(service, streams));
   append(health_routes(service, streams));
   append(session_routes(access));
   const auto document = std::make_shared<OpenApi>();

@@ -1,6 +1,8 @@
 #include <boost/json.hpp>
+#include <charconv>
 
 #include "api/file_reply.h"
+#include "api/log_stream.h"
 #include "api/routes.h"
 
 namespace runyard {
@@ -98,9 +100,27 @@ Reply search(JobService& service, const Call& call) {
                      {"total", result->total}});
 }
 
+Reply stream(JobService& service, LogStreams& followed, const Call& call) {
+  const std::string& job_id = call.path.at("id");
+  const auto known = service.find(job_id);
+  if (!known) return problem(known.error());
+  auto offset = read_number(call, "offset", 0, 0, INT64_MAX);
+  if (!offset) return problem(offset.error());
+  // A browser that connects again sends both: the address as it was, and how far it came.
+  const std::string last_id = call.header("last-event-id");
+  std::int64_t id = 0;
+  const auto [end, error] = std::from_chars(last_id.data(), last_id.data() + last_id.size(), id);
+  const bool is_ours =
+      !last_id.empty() && error == std::errc() && id >= 0 && end == last_id.data() + last_id.size();
+  Reply reply;
+  reply.stream = followed.open(job_id, is_ours ? id : *offset);
+  return reply;
+}
+
 }  // namespace
 
-std::vector<Route> log_routes(JobService& service) {
+std::vector<Route> log_routes(JobService& service, StreamServer& streams) {
+  const auto followed = std::make_shared<LogStreams>(service, streams);
   const auto bind = [&service](Reply (*handler)(JobService&, const Call&)) {
     return [&service, handler](const Call& call) { return handler(service, call); };
   };
@@ -134,6 +154,19 @@ std::vector<Route> log_routes(JobService& service) {
            .query(query_flag("ignore_case"))
            .query(query_integer("from", 1, INT64_MAX, 1, "The first line to look into"))
            .query(query_integer("limit", 1, kMaxMatches, 100))},
+      {"GET", "/api/jobs/:id/log/stream", Role::kViewer,
+       "A log as it grows, until the job has ended",
+       [&service, followed](const Call& call) { return stream(service, *followed, call); },
+       answers("", 200, "text/event-stream")
+           .header("Last-Event-ID")
+           .query(query_integer("offset", 0, INT64_MAX, 0, "The byte to begin at"))
+           .fails({503})},
+      {"GET", "/api/jobs/:id/series", Role::kViewer, "The curves that a job has printed",
+       [&service](const Call& call) {
+         auto series = service.series(call.path.at("id"));
+         return series ? json_text(std::move(*series)) : problem(series.error());
+       },
+       answers("Series[]")},
   };
 }
 

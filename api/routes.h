@@ -14,7 +14,7 @@ class OpenApi;
 
 // One function a resource, each in its file. What they are given must outlive the routes.
 std::vector<Route> job_routes(JobService& service);
-std::vector<Route> log_routes(JobService& service);
+std::vector<Route> log_routes(JobService& service, StreamServer& streams);
 std::vector<Route> job_type_routes(JobService& service);
 std::vector<Route> admin_routes(JobService& service);
 std::vector<Route> registry_routes(JobService& service);

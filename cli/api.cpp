@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
+#include <charconv>
 
+#include "cli/event_reader.h"
 #include "cli/json_access.h"
 #include "core/base/ids.h"
 
@@ -194,15 +196,45 @@ Result<LogTail> Api::log_tail(const std::string& job_id, std::int64_t bytes) {
   return LogTail{text_of(*object, "content"), *next};
 }
 
-Result<> Api::log_from(const std::string& job_id, std::int64_t offset,
-                       const HttpClient::Sink& sink) {
+Result<> Api::log_from(const std::string& job_id, std::int64_t offset, const HttpClient::Sink& sink,
+                       std::int64_t until) {
   constexpr int kNothingThere = 416;
-  auto response = http_.send({"GET", job_path(job_id) + "/log", "", "", offset}, sink);
+  auto response = http_.send({"GET", job_path(job_id) + "/log", "", "", offset, until}, sink);
   if (!response) return response.error();
   if (offset > 0 && response->status == kNothingThere) return {};
   if (response->status >= 400) return error_of(*response);
-  if (offset > 0 && response->status != 206) return strange_answer(url());
+  if ((offset > 0 || until > 0) && response->status != 206) return strange_answer(url());
   return {};
+}
+
+Result<Api> Api::again() const {
+  auto http = http_.again();
+  if (!http) return http.error();
+  return Api(std::move(*http));
+}
+
+Result<bool> Api::follow_log(const std::string& job_id, std::int64_t offset,
+                             const LogSinkFn& sink) {
+  EventReader reader;
+  bool ended = false;
+  const auto take = [&](const EventReader::Event& event) {
+    ended |= event.name == "end";
+    if (!event.name.empty()) return;
+    boost::system::error_code bad;
+    const json::value data = json::parse(event.data, bad);
+    std::int64_t next = 0;
+    const auto [end, error] =
+        std::from_chars(event.id.data(), event.id.data() + event.id.size(), next);
+    if (!bad && data.is_object() && error == std::errc()) {
+      sink(text_of(data.get_object(), "text"), next);
+    }
+  };
+  auto response = call(
+      {"GET", with_query(job_path(job_id) + "/log/stream", {{"offset", std::to_string(offset)}}),
+       "", "", 0},
+      [&](std::string_view bytes) { reader.feed(bytes, take); });
+  if (!response && !ended) return response.error();
+  return ended;
 }
 
 Result<std::string> match_job(const std::string& reference, const std::vector<std::string>& ids) {

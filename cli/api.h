@@ -3,6 +3,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -48,7 +49,13 @@ class Api {
   Result<boost::json::value> log_tail_document(const std::string& job_id, std::int64_t bytes);
   /// The log from byte `offset` to its present end, byte for byte, as it arrives. No byte when
   /// there is none yet.
-  Result<> log_from(const std::string& job_id, std::int64_t offset, const HttpClient::Sink& sink);
+  /// Up to byte `until`, if it is given.
+  Result<> log_from(const std::string& job_id, std::int64_t offset, const HttpClient::Sink& sink,
+                    std::int64_t until = 0);
+  /// The log from byte `offset` on as it grows, until the job has ended (true) or the connection
+  /// has (false, or kUnavailable). `text` is valid UTF-8; `next` is the byte behind it.
+  using LogSinkFn = std::function<void(std::string_view text, std::int64_t next)>;
+  Result<bool> follow_log(const std::string& job_id, std::int64_t offset, const LogSinkFn& sink);
 
   /// The full id for what a user wrote: a full id, `@` or `last` for the newest job, or the
   /// beginning or the end of an id (also of its last 8 characters) that is unique among the newest
@@ -56,6 +63,8 @@ class Api {
   Result<std::string> resolve(const std::string& reference);
 
   const std::string& url() const { return http_.url(); }
+  /// Another connection to the same server.
+  Result<Api> again() const;
   /// True once the server has answered.
   bool reached() const { return reached_; }
 

@@ -16,40 +16,71 @@ namespace {
 namespace json = boost::json;
 using std::chrono::milliseconds;
 
-constexpr milliseconds kShortPause{100};
-constexpr milliseconds kLongPause{500};
+constexpr milliseconds kPause{500};
 constexpr int kInterruptedCode = 130;
 
 }  // namespace
 
 Result<json::object> Follower::run() {
-  milliseconds pause = kShortPause;
   for (;;) {
-    // The job first, the log after it: when the job has ended, its log is complete.
     auto job = api_.job(job_id_);
-    auto news = job ? print_news() : Result<bool>(job.error());
-    if (!news) {
-      if (!try_again(news.error())) return news.error();
+    if (job && text_of(*job, "status") == "QUEUED") {
+      if (std::exchange(lost_, false)) note("the server is back");
+      note_waiting(*job);
+      if (!pause_for(kPause)) return make_error(ErrorKind::kUnavailable, "interrupted");
       continue;
     }
-    if (std::exchange(lost_, false)) note("the server is back");
-    if (has_ended(*job)) return std::move(*job);
-    note_waiting(*job);
-    pause = *news ? kShortPause : std::min(pause * 3 / 2, kLongPause);
-    if (!pause_for(pause)) return make_error(ErrorKind::kUnavailable, "interrupted");
+    auto whole = job ? print_stream() : Result<bool>(job.error());
+    if (whole && *whole) {
+      job = api_.job(job_id_);
+      if (job) return job;
+      whole = job.error();
+    }
+    const Error error =
+        whole ? make_error(ErrorKind::kUnavailable, "the stream ended") : whole.error();
+    if (!try_again(error)) return error;
   }
 }
 
-Result<bool> Follower::print_news() {
-  const std::int64_t before = offset_;
-  // Counted as it is printed, so that a connection that breaks in the middle does no harm.
-  auto read = api_.log_from(job_id_, offset_, [this](std::string_view chunk) {
-    sink_.write(chunk);
-    offset_ += static_cast<std::int64_t>(chunk.size());
+Result<bool> Follower::print_stream() {
+  std::optional<Error> failure;
+  auto whole = api_.follow_log(job_id_, offset_, [&](std::string_view text, std::int64_t next) {
+    if (std::exchange(lost_, false)) note("the server is back");
+    if (failure || next <= offset_) return;
+    const bool as_is = sink_.is_terminal() || text.find("\xEF\xBF\xBD") == text.npos;
+    if (as_is) {
+      sink_.write(text);
+      offset_ = next;
+    } else if (auto done = print_exactly(next); !done) {
+      failure = done.error();
+    }
+    sink_.flush();
   });
-  sink_.flush();
-  if (!read) return read.error();
-  return offset_ > before;
+  if (failure) return *failure;
+  return whole;
+}
+
+/// U+FFFD may stand for bytes that are no UTF-8: into a file they go as they are.
+Result<> Follower::print_exactly(std::int64_t until) {
+  if (!exact_) {
+    auto again = api_.again();
+    if (!again) return again.error();
+    exact_.emplace(std::move(*again));
+  }
+  while (offset_ < until) {
+    const std::int64_t before = offset_;
+    auto read = exact_->log_from(
+        job_id_, offset_,
+        [&](std::string_view chunk) {
+          chunk = chunk.substr(0, static_cast<std::size_t>(until - offset_));
+          sink_.write(chunk);
+          offset_ += static_cast<std::int64_t>(chunk.size());
+        },
+        until);
+    if (!read) return read.error();
+    if (offset_ == before) return make_error(ErrorKind::kInternal, "the log has become shorter");
+  }
+  return {};
 }
 
 bool Follower::try_again(const Error& error) {
@@ -57,7 +88,7 @@ bool Follower::try_again(const Error& error) {
   if (!std::exchange(lost_, true)) {
     note("the server is away; waiting for it (Ctrl-C stops waiting, not the job)");
   }
-  return pause_for(kLongPause);
+  return pause_for(kPause);
 }
 
 void Follower::note_waiting(const json::object& job) {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <optional>
 #include <string>
 
 #include "cli/api.h"
@@ -14,10 +15,10 @@ namespace runyard::cli {
 
 /// Prints the log of one job while it grows, until the job has ended. Used once, by one thread.
 ///
-/// It polls: every 100 ms while there is news, down to every 500 ms. `offset_` is the first byte
-/// that is not printed yet, so that a lost connection (the server restarts) neither loses nor
-/// repeats anything. It tries again for ever once the server has answered; only interrupted() ends
-/// that.
+/// While the job waits it looks every half a second and says why; then the server sends what is
+/// printed. `offset_` is the first byte that is not printed yet, so that a lost connection (the
+/// server restarts) neither loses nor repeats anything. It tries again for ever once the server has
+/// answered; only interrupted() ends that.
 class Follower {
  public:
   Follower(Api& api, std::string job_id, LogSink& sink, std::int64_t offset = 0)
@@ -27,8 +28,9 @@ class Follower {
   Result<boost::json::object> run();
 
  private:
-  /// Prints what is new; true when there was something.
-  Result<bool> print_news();
+  /// Prints what comes; true when that was all.
+  Result<bool> print_stream();
+  Result<> print_exactly(std::int64_t until);
   /// After a failure: notes it, waits, and says whether to try again.
   bool try_again(const Error& error);
   void note_waiting(const boost::json::object& job);
@@ -37,6 +39,7 @@ class Follower {
   std::string job_id_;
   LogSink& sink_;
   std::int64_t offset_;
+  std::optional<Api> exact_;  // for bytes that are no text
   bool lost_ = false;
   std::string waiting_for_;
 };

@@ -92,11 +92,14 @@ struct HttpClient::Impl {
     message.set(http::field::host, host_header);
     message.set(http::field::user_agent, "runyard");
     message.set(http::field::connection, "keep-alive");
-    message.set(http::field::accept, "application/json, text/plain");
+    message.set(http::field::accept, "application/json, text/plain, text/event-stream");
     if (!token.empty()) message.set(http::field::authorization, "Bearer " + token);
     if (!request.idempotency_key.empty()) message.set("Idempotency-Key", request.idempotency_key);
-    if (request.range_from > 0) {
-      message.set(http::field::range, fmt::format("bytes={}-", request.range_from));
+    if (request.is_ranged()) {
+      message.set(http::field::range,
+                  request.range_until > 0
+                      ? fmt::format("bytes={}-{}", request.range_from, request.range_until - 1)
+                      : fmt::format("bytes={}-", request.range_from));
     }
     if (!request.body.empty()) {
       message.set(http::field::content_type, "application/json");
@@ -116,8 +119,7 @@ struct HttpClient::Impl {
     response.status = parser.get().result_int();
     response.content_type = std::string(parser.get()[http::field::content_type]);
     response.total_count = std::string(parser.get()["X-Total-Count"]);
-    const bool success =
-        request.range_from > 0 ? response.status == 206 : response.status / 100 == 2;
+    const bool success = request.is_ranged() ? response.status == 206 : response.status / 100 == 2;
     const bool to_sink = sink && success;
 
     std::array<char, 64 * 1024> chunk;
@@ -180,6 +182,8 @@ Result<HttpClient> HttpClient::create(const std::string& url, std::string token)
   impl->token = std::move(token);
   return HttpClient(std::move(impl));
 }
+
+Result<HttpClient> HttpClient::again() const { return create(impl_->url, impl_->token); }
 
 Result<HttpResponse> HttpClient::send(const HttpRequest& request, const Sink& sink) {
   const bool repeatable = request.method == "GET" || !request.idempotency_key.empty();

@@ -18,7 +18,9 @@ struct HttpRequest {
   std::string body;    ///< JSON; "" for none
   /// Makes it safe to send a POST again after a connection was lost; "" for none.
   std::string idempotency_key;
-  std::int64_t range_from = 0;  ///< asks for the bytes from here on (206), or 416 at the end
+  std::int64_t range_from = 0;   ///< asks for the bytes from here on (206), or 416 at the end
+  std::int64_t range_until = 0;  ///< and up to here; 0: to the end
+  bool is_ranged() const { return range_from > 0 || range_until > 0; }
 };
 
 struct HttpResponse {
@@ -45,6 +47,9 @@ class HttpClient {
   /// With a sink, the body of a success (206 if a range was asked for, else any 2xx) goes there as
   /// it arrives, and `body` stays empty.
   Result<HttpResponse> send(const HttpRequest& request, const Sink& sink = {});
+
+  /// Another connection to the same server, with the same token.
+  Result<HttpClient> again() const;
 
   /// `http://host:port/prefix`, without a slash at the end.
   const std::string& url() const;

@@ -218,6 +218,18 @@ void TerminalFilter::text(unsigned char c, std::string& out) {
   }
 }
 
+std::string without_colours(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const std::size_t begin = text.find("\x1b[");
+    out += text.substr(0, begin);
+    if (begin == text.npos) break;
+    const std::size_t end = text.find('m', begin);
+    text.remove_prefix(end == text.npos ? text.size() : end + 1);
+  }
+  return out;
+}
+
 void LogSink::write(std::string_view text) {
   if (text.empty()) return;
   const std::string filtered = terminal_ ? filter_.filter(text) : std::string();

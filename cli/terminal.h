@@ -44,12 +44,16 @@ class TerminalFilter {
   bool coloured_ = false;
 };
 
+/// The text without its colours (SGR), which is all that there is of sequences in lines of the API.
+std::string without_colours(std::string_view text);
+
 /// Where a log is printed: as it is, or through TerminalFilter when the file is a terminal.
 class LogSink {
  public:
-  explicit LogSink(std::FILE* file) : file_(file), terminal_(is_terminal(file)) {}
+  explicit LogSink(std::FILE* file) : file_(file), terminal_(cli::is_terminal(file)) {}
   void write(std::string_view text);
   void flush() { std::fflush(file_); }
+  bool is_terminal() const { return terminal_; }
   /// Ends the colours, and on a terminal the line, so that something else can be printed.
   void finish();
 

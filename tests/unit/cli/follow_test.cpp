@@ -6,6 +6,8 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "cli/event_reader.h"
+#include "core/base/text.h"
 #include "tests/unit/cli/fake_server.h"
 
 namespace runyard::cli {
@@ -13,8 +15,9 @@ namespace {
 
 namespace json = boost::json;
 
-/// A server with one job, whose log grows with every request by a few bytes. Of the requests for
-/// which `drop` says so, it breaks the connection, in the middle of the answer if there is one.
+/// A server with one job, whose log grows by a few bytes with each connection of a follower, and
+/// which goes away after them. Of the requests for which `drop` says so, it breaks the connection,
+/// in the middle of the answer if there is one.
 class GrowingJob {
  public:
   GrowingJob(std::string log, std::size_t step, std::function<bool(int)> drop)
@@ -22,25 +25,41 @@ class GrowingJob {
 
   std::string handle(const std::string& request) {
     const std::string reply = answer(request);
-    return drop_(++count_) ? "close:" + reply.substr(0, reply.size() - 5) : reply;
+    if (!drop_(++count_)) return reply;
+    return (reply.starts_with("close:") ? "" : "close:") + reply.substr(0, reply.size() - 5);
   }
 
  private:
   std::string answer(const std::string& request) {
     if (request.starts_with("GET /api/jobs/j HTTP")) {
       const bool ended = size_ == log_.size();
+      const char* status = ended ? "SUCCESS" : count_ < 2 ? "QUEUED" : "RUNNING";
       return FakeServer::answer(json::serialize(
-          json::object{{"job_id", "j"}, {"status", ended ? "SUCCESS" : "RUNNING"}}));
+          json::object{{"job_id", "j"}, {"status", status}, {"waiting_for", "a slot"}}));
     }
-    const bool absent = size_ == 0;  // the log of a job that has not begun is empty
+    const auto from_header = request.find("Range: bytes=");
+    if (from_header != std::string::npos) {
+      const auto from = std::stoul(request.substr(from_header + 13));
+      const auto until = std::stoul(request.substr(request.find('-', from_header) + 1)) + 1;
+      // Closed, because this server talks to one connection at a time.
+      return "close:" +
+             FakeServer::answer(log_.substr(from, until - from), "text/plain", "206 Part");
+    }
+    auto at = std::stoul(request.substr(request.find("offset=") + 7));
     size_ = std::min(log_.size(), size_ + step_);
-    const auto range = request.find("Range: bytes=");
-    if (range == std::string::npos) {
-      return FakeServer::answer(absent ? "" : log_.substr(0, size_), "text/plain");
+    std::string events = "retry: 2000\n\n: heartbeat\n\n";
+    while (at < size_) {
+      std::string_view text =
+          std::string_view(log_).substr(at, std::min<std::size_t>(size_ - at, 17));
+      if (const auto rest = incomplete_utf8_tail(text); rest < text.size())
+        text.remove_suffix(rest);
+      at += text.size();
+      events += fmt::format("id: {}\ndata: {}\n\n", at,
+                            json::serialize(json::object{{"text", sanitize_utf8(text)}}));
     }
-    const auto from = std::stoul(request.substr(range + 13));
-    if (from >= size_) return FakeServer::answer("{}", "application/json", "416 Bad Range");
-    return FakeServer::answer(log_.substr(from, size_ - from), "text/plain", "206 Part");
+    if (size_ == log_.size()) events += "event: end\ndata: {\"status\": \"SUCCESS\"}\n\n";
+    return "close:HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n" +
+           events;
   }
 
   std::string log_;
@@ -70,14 +89,14 @@ std::string sample() {
 }
 
 TEST(Follower, PrintsEveryByteOnce) {
-  for (const std::size_t step : {25u, 1000u}) {
+  for (const std::size_t step : {60u, 1000u}) {
     GrowingJob job(sample(), step, [](int) { return false; });
     EXPECT_EQ(followed(job), sample()) << step;
   }
 }
 
 TEST(Follower, LosesAndRepeatsNothingWhenTheServerGoesAway) {
-  GrowingJob job(sample(), 23, [](int count) { return count % 3 == 0; });
+  GrowingJob job(sample(), 50, [](int count) { return count % 4 == 0; });
   EXPECT_EQ(followed(job), sample());
 }
 
@@ -105,6 +124,28 @@ TEST(Follower, AJobThatIsGoneIsAnError) {
   const auto last = Follower(api, "j", sink).run();
   ASSERT_FALSE(last);
   EXPECT_EQ(last.error().message, "there is no such job");
+}
+
+std::vector<std::string> events(std::string_view stream, std::size_t piece) {
+  EventReader reader;
+  std::vector<std::string> seen;
+  for (; !stream.empty(); stream.remove_prefix(std::min(piece, stream.size()))) {
+    reader.feed(stream.substr(0, piece), [&](const EventReader::Event& event) {
+      seen.push_back(event.name + "|" + event.id + "|" + event.data);
+    });
+  }
+  return seen;
+}
+
+TEST(EventReader, ReadsEventsInAnyPieces) {
+  const std::string stream =
+      ": comment\n\nretry: 5\n\nid: 7\ndata: {\"a\": 1}\n\ndata:two\r\ndata: lines\r\n\r\n"
+      "event: end\nid:\n\ndata: not complete";
+  for (const std::size_t piece : {1u, 2u, 5u, 1000u}) {
+    EXPECT_EQ(events(stream, piece),
+              (std::vector<std::string>{"|7|{\"a\": 1}", "|7|two\nlines", "end||"}))
+        << piece;
+  }
 }
 
 }  // namespace
