@@ -20,13 +20,13 @@ Block load(const char* at) {
 }
 
 bool any(const Block& block) {
-  const Words words = reinterpret_cast<const Words&>(block);
+  const Words words = reinterpret_cast<Words>(block);
   return (words[0] | words[1]) != 0;
 }
 
 /// The index of the first byte that is set; one is.
 std::size_t first_of(const Block& block) {
-  const Words words = reinterpret_cast<const Words&>(block);
+  const Words words = reinterpret_cast<Words>(block);
   const std::size_t word = words[0] != 0 ? 0 : 1;
   return word * 8 + static_cast<std::size_t>(std::countr_zero(words[word])) / 8;
 }
