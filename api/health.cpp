@@ -92,6 +92,7 @@ std::vector<Route> all_routes(JobService& service, Access& access, StreamServer&
   append(log_routes(service, streams));
   append(health_routes(service, streams));
   append(session_routes(access));
+  append(event_routes(service, streams));
   const auto document = std::make_shared<OpenApi>();
   append(docs_routes(service, document));
   document->describe(all);

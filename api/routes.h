@@ -25,6 +25,7 @@ std::vector<Route> health_routes(JobService& service, StreamServer& streams);
 std::vector<Route> session_routes(Access& access);
 /// GET /api/openapi.json of `document`, which has to be told of all routes, and the pages over it.
 std::vector<Route> docs_routes(JobService& service, std::shared_ptr<OpenApi> document);
+std::vector<Route> event_routes(JobService& service, StreamServer& streams);
 
 /// Every route of the server.
 std::vector<Route> all_routes(JobService& service, Access& access, StreamServer& streams);

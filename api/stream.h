@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -7,8 +8,8 @@ namespace runyard {
 
 /// What one listener of an event stream is sent: a cursor into a log, the ring of events, ... A
 /// handler makes it; from then on the stream server owns it, and uses and destroys it on its own
-/// thread alone. It is asked for a piece when the one before is wholly with the kernel, so a
-/// listener costs its cursor and one piece, however slowly it reads.
+/// thread alone (one that is refused goes unused). It is asked for a piece when the one before is
+/// wholly with the kernel, so a listener costs its cursor and one piece, however slowly it reads.
 class StreamSource {
  public:
   struct Piece {
@@ -39,6 +40,9 @@ class StreamChannel {
 struct EventStream {
   std::unique_ptr<StreamSource> source;
   std::shared_ptr<StreamChannel> channel;
+  /// Whether the client may still listen; asked now and then, on the stream thread. The HTTP server
+  /// sets it.
+  std::function<bool()> is_allowed = {};
 };
 
 }  // namespace runyard

@@ -113,6 +113,7 @@ class StreamServer::Client : public std::enable_shared_from_this<Client> {
   std::optional<FileBody> file_;
   std::unique_ptr<StreamSource> source_;
   std::shared_ptr<Channel> channel_;
+  std::function<bool()> is_allowed_;
   std::optional<Place> place_;
   Clock::time_point progress_ = Clock::now();
 };
@@ -150,6 +151,7 @@ StreamServer::Client::Client(StreamServer& server, UniqueFd socket, std::string 
 void StreamServer::Client::set_stream(EventStream stream, Place place) {
   source_ = std::move(stream.source);
   channel_ = std::dynamic_pointer_cast<Channel>(stream.channel);
+  is_allowed_ = std::move(stream.is_allowed);
   place_.emplace(std::move(place));
   // Best effort: the stall limit holds without them.
   const int fd = socket_.native_handle();
@@ -280,6 +282,7 @@ void StreamServer::Client::linger() {
 }
 
 void StreamServer::Client::look(Clock::time_point now) {
+  if (source_ && is_allowed_ && !is_allowed_()) return end(false);
   const auto silent = now - progress_;
   if (state_ == State::kIdle && silent >= server_.options_.heartbeat - server_.look_every_) {
     if (channel_) channel_->remove(*this);
@@ -320,6 +323,7 @@ void StreamServer::Client::drop_contents() {
   piece_.reset();
   file_.reset();
   source_.reset();
+  is_allowed_ = nullptr;
   place_.reset();
   server_.note_done(*this);
 }
@@ -402,11 +406,10 @@ std::shared_ptr<StreamChannel> StreamServer::make_channel() {
 }
 
 void StreamServer::add(std::shared_ptr<Client> client, bool is_stream) {
+  const std::lock_guard lock(mutex_);
+  if (has_ended_) return;  // a request that was answered at the last moment
   ++sockets_;
-  {
-    const std::lock_guard lock(mutex_);
-    ++unfinished_;
-  }
+  ++unfinished_;
   asio::post(io_, [this, client = std::move(client), is_stream] {
     clients_.emplace(client.get(), client);
     if (is_stream) client->wait_for_input();
@@ -483,6 +486,7 @@ void StreamServer::stop(std::chrono::milliseconds limit) {
     });
     lock.lock();
     all_finished_.wait_for(lock, limit, [this] { return unfinished_ == 0; });
+    has_ended_ = true;
   }
   asio::post(io_, [this] {
     for (const auto& client : all()) client->end(false);

@@ -110,6 +110,7 @@ class StreamServer {
   int places_taken_ = 0;
   int unfinished_ = 0;  // sockets whose last byte is not with the kernel
   bool stopping_ = false;
+  bool has_ended_ = false;
 
   boost::asio::io_context io_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;

@@ -7,6 +7,7 @@
 #include <array>
 #include <csignal>
 #include <filesystem>
+#include <thread>
 
 #include "api/http_server.h"
 #include "api/routes.h"
@@ -14,6 +15,7 @@
 #include "core/access/ownership.h"
 #include "core/access/token_store.h"
 #include "core/base/log.h"
+#include "core/base/open_files.h"
 #include "core/base/version.h"
 #include "core/service/job_service.h"
 
@@ -82,6 +84,7 @@ int run_serve(const Args& args) {
 
   if (auto done = start_log({}); !done) return fail(done.error());
 
+  raise_open_files();
   // Every thread inherits the mask: only sigwait() below sees these.
   sigset_t signals;
   ::sigemptyset(&signals);
@@ -128,6 +131,14 @@ int run_serve(const Args& args) {
   int signal = 0;
   ::sigwait(&signals, &signal);
   spdlog::info("stopping; jobs that run go on and are found again at the next start");
+  // Requests end, then streams, then the engine: seconds at most. Whoever cannot wait signals
+  // again; what is on disk is as good as after a crash, and that is good enough for jobs.
+  std::thread([signals] {
+    int again = 0;
+    ::sigwait(&signals, &again);
+    spdlog::warn("ended by a second signal");
+    ::_exit(128 + again);
+  }).detach();
   return kOk;
 }
 

@@ -14,6 +14,7 @@
 
 #include "core/base/files.h"
 #include "core/base/kill_point.h"
+#include "core/base/open_files.h"
 #include "core/exec/cgroup.h"
 
 namespace runyard {
@@ -33,6 +34,15 @@ std::string signal_name(int signal) {
   const char* name = ::sigabbrev_np(signal);
   return name ? fmt::format("SIG{}", name) : fmt::format("signal {}", signal);
 }
+
+/// What a shim and its job do not inherit from this process.
+struct OwnLimits {
+  template <class Launcher, class Path>
+  boost::system::error_code on_exec_setup(Launcher&, const Path&, const char* const*&) {
+    restore_open_files();
+    return {};
+  }
+};
 
 std::string spawn_message(const RunExit& exit, const RunSpec& spec) {
   const std::string why = std::strerror(exit.error);
@@ -273,8 +283,8 @@ void LocalExecutor::start_shim(Supervised& attempt) {
   process::posix::vfork_launcher launcher;
   launcher.env = env.data();
   boost::system::error_code error;
-  auto child =
-      launcher(engine_, error, shim_.string(), std::vector<std::string>{attempt.folder.string()});
+  auto child = launcher(engine_, error, shim_.string(),
+                        std::vector<std::string>{attempt.folder.string()}, OwnLimits{});
   if (error) {
     attempt.shim_error = shim_.string() + ": " + error.message();
     return;

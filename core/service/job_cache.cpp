@@ -7,6 +7,8 @@
 namespace runyard {
 namespace {
 
+constexpr std::size_t kUnknownSize = 2048;  // of a document that is not written yet
+
 std::string write(const Job& job) { return boost::json::serialize(to_json(job, Form::kApi)); }
 
 }  // namespace
@@ -18,16 +20,25 @@ void JobCache::add(JobPtr job) {
     std::unique_lock lock(mutex_);
     ++total_;
   }
-  publish(std::move(job));
+  put(std::move(job), EventHub::Kind::kJobCreated);
 }
 
-void JobCache::publish(JobPtr job) {
+void JobCache::publish(JobPtr job) { put(std::move(job), EventHub::Kind::kJobUpdated); }
+
+void JobCache::tell(EventHub& events) {
+  std::unique_lock lock(mutex_);
+  events_ = &events;
+}
+
+void JobCache::put(JobPtr job, EventHub::Kind kind) {
   View view{job, job->status == JobStatus::kRunning
                      ? nullptr
                      : std::make_shared<const std::string>(write(*job))};
   std::unique_lock lock(mutex_);
   auto [entry, is_new] = views_.try_emplace(job->job_id);
   if (!is_new && entry->second.job->revision > job->revision) return;
+  view.size = view.text ? view.text->size() : std::max(entry->second.size, kUnknownSize);
+  if (events_) events_->add(kind, job, view.text, view.size);
   entry->second = std::move(view);
   const Key key{job->created_at, job->number, job->job_id};
   if (is_new) order_.insert(key);
@@ -51,6 +62,9 @@ void JobCache::forget(const std::string& job_id) {
   std::unique_lock lock(mutex_);
   --total_;
   const auto entry = views_.find(job_id);
+  if (events_) {
+    events_->add_deleted(job_id, entry == views_.end() ? "" : entry->second.job->job_type);
+  }
   if (entry == views_.end()) return;
   const Job& job = *entry->second.job;
   const Key key{job.created_at, job.number, job.job_id};

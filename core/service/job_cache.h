@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/model/job.h"
+#include "core/service/event_hub.h"
 
 namespace runyard {
 
@@ -26,8 +27,12 @@ class JobCache {
   struct View {
     JobPtr job;
     std::shared_ptr<const std::string> text;
+    std::size_t size = 0;  ///< about that of the document
     std::string document() const;
   };
+
+  /// From here on every change is an event, too. The hub must outlive this.
+  void tell(EventHub& events);
 
   /// A job that is new in the database.
   void add(JobPtr job);
@@ -52,6 +57,7 @@ class JobCache {
     std::string job_id;
     auto operator<=>(const Key&) const = default;
   };
+  void put(JobPtr job, EventHub::Kind kind);
   void evict();
 
   mutable std::shared_mutex mutex_;  // guards all below
@@ -59,6 +65,7 @@ class JobCache {
   std::set<Key> order_;  // of views_; the newest thousand and the active ones
   std::set<Key> ended_;  // of order_: what may be evicted
   std::int64_t total_ = 0;
+  EventHub* events_ = nullptr;  // told under the lock, so in the order of the changes
   std::optional<Key> evicted_;  // the newest job that is not held
 };
 

@@ -290,6 +290,7 @@ Result<std::unique_ptr<JobService>> JobService::open(Config config, Programs pro
   service->engine_ = std::make_unique<JobEngine>(std::move(setup), std::move(*store),
                                                  service->cache_, service->metrics_);
   if (auto done = service->engine_->recover(); !done) return done.error();
+  service->cache_.tell(service->events_);
   service->engine_->start();
   service->measured_ = service->metrics_.add_source([raw] { return raw->measure(); });
   return service;
@@ -298,6 +299,7 @@ Result<std::unique_ptr<JobService>> JobService::open(Config config, Programs pro
 Result<> JobService::rescan_plugins() {
   const auto changed = registry_->rescan();
   if (!changed) return changed.error();
+  if (*changed) events_.add(EventHub::Kind::kPluginsChanged);
   return {};
 }
 
@@ -566,6 +568,7 @@ Result<json::object> JobService::set_queue_mode(QueueMode mode) {
                                     : mode == QueueMode::kPaused ? Scheduler::Mode::kPaused
                                                                  : Scheduler::Mode::kDraining);
   if (!snapshot) return snapshot.error();
+  events_.add(EventHub::Kind::kQueueChanged);
   return describe(*snapshot);
 }
 

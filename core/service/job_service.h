@@ -18,6 +18,7 @@
 #include "core/plugin/registry.h"
 #include "core/queue/scheduler.h"
 #include "core/service/config.h"
+#include "core/service/event_hub.h"
 #include "core/service/gpu_report.h"
 #include "core/service/job_cache.h"
 #include "core/service/job_edit.h"
@@ -123,6 +124,9 @@ class JobService {
   std::vector<std::string> obstacles();
   Metrics& metrics() { return metrics_; }
 
+  /// What happens to jobs, plugins and the queue.
+  EventHub& events() { return events_; }
+
   const Config& config() const { return config_; }
   const Confinement& confinement() const { return *confinement_; }
   /// What the workspace holds, for reading.
@@ -141,6 +145,7 @@ class JobService {
   Metrics metrics_;
   std::unique_ptr<Workspace> workspace_;  // uses the confinement
   std::unique_ptr<PluginRegistry> registry_;
+  EventHub events_;
   JobCache cache_;
   GpuReport gpu_report_;
   std::unique_ptr<LineIndexes> line_indexes_;

@@ -2,8 +2,12 @@
 
 import gzip
 import os
+import socket
+import time
 
 import pytest
+
+from conftest import Server, eventually
 
 PAGE = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 SCRIPT = "/assets/app-B3xk9f2Q.js"
@@ -120,3 +124,89 @@ def test_the_log_as_a_download(make_server, command_plugin):
     rest = server.request("GET", path, headers={"Range": "bytes=100000-", "If-Range": etag})
     assert rest.status == 206 and rest.body == saved.body[100_000:]
     assert server.request("GET", path, headers={"If-None-Match": etag}).status == 304
+
+
+@pytest.fixture(scope="module")
+def large_log(tmp_path_factory, command_plugin):
+    """A server with a job whose log has 100 MB."""
+    folder = tmp_path_factory.mktemp("large")
+    (folder / "workspace").mkdir()
+    server = Server(folder / "workspace", plugin_dirs=[command_plugin],
+                    environment={"RUNYARD_PLUGINS__ALLOW": '["/bin/sh"]'}).start()
+    job = server.submit("command", {"script": "yes 0123456789abcdef | head -c 100000000"})
+    assert server.wait(job["job_id"])["status"] == "SUCCESS"
+    server.large = f"/api/jobs/{job['job_id']}/log"
+    server.size = server.job(job["job_id"])["log_size"]
+    yield server
+    server.stop()
+
+
+def ask(server, *requests, receive_buffer=0):
+    client = socket.socket()
+    if receive_buffer:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    client.settimeout(60)
+    client.connect((server.host, server.port))
+    client.sendall(b"".join(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+                            for path in requests))
+    return client
+
+
+def read_to_end(client):
+    received = bytearray()
+    while piece := client.recv(1 << 20):
+        received += piece
+    return bytes(received)
+
+
+def used(server):
+    with open(f"/proc/{server.process.pid}/stat") as stat:
+        fields = stat.read().rsplit(")", 1)[1].split()
+    with open(f"/proc/{server.process.pid}/statm") as statm:
+        pages = int(statm.read().split()[1])
+    ticks = int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK"), pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_clients_that_never_read_a_large_log_cost_nobody_anything(large_log):
+    server = large_log
+    server.get("/api/jobs/recent")
+    deaf = [ask(server, server.large, receive_buffer=4096) for _ in range(50)]
+    for client in deaf:
+        assert client.recv(20).startswith(b"HTTP/1.1 200")
+    cpu, memory = used(server)
+    begin = time.monotonic()
+    while time.monotonic() - begin < 2:
+        assert server.request("GET", "/healthz").status == 200
+        time.sleep(0.1)
+    more_cpu, more_memory = used(server)
+    assert more_cpu - cpu < 0.5, "the server is busy with clients that do not read"
+    assert more_memory - memory < 10 << 20
+    # And another one gets all of it meanwhile.
+    whole = server.request("GET", server.large).body
+    assert len(whole) == server.size
+    for client in deaf:
+        client.close()
+
+
+def test_a_large_answer_closes_the_connection_and_half_closed_clients_get_it(large_log):
+    server = large_log
+    client = ask(server, server.large, "/healthz")  # pipelined: the second one is not answered
+    received = read_to_end(client)
+    head, _, body = received.partition(b"\r\n\r\n")
+    assert b"Connection: close" in head and len(body) == server.size
+    client = ask(server, server.large)
+    client.shutdown(socket.SHUT_WR)
+    assert len(read_to_end(client).partition(b"\r\n\r\n")[2]) == server.size
+
+
+def test_aborted_downloads_leave_nothing(large_log):
+    server = large_log
+    descriptors = lambda: len(os.listdir(f"/proc/{server.process.pid}/fd"))  # noqa: E731
+    before = descriptors()
+    for number in range(300):
+        client = ask(server, server.large, receive_buffer=4096)
+        if number % 2:
+            client.recv(1000)
+        client.close()
+    eventually(lambda: descriptors() <= before, what="closed descriptors")
