@@ -14,7 +14,7 @@ class AttemptLimiter {
  public:
   using Clock = std::chrono::steady_clock;
   static constexpr double kBurst = 10, kPerSecond = 1.0 / 8;  ///< of an address
-  static constexpr double kBurstOfAll = 200, kPerSecondOfAll = 5;
+  static constexpr double kBurstOfAll = 100, kPerSecondOfAll = 1;
 
   /// Takes one attempt of this address and returns nullopt; or, when none is left, the seconds
   /// until there is one. Addresses of one IPv6 network (/64) are one.

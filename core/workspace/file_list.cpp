@@ -34,6 +34,9 @@ Result<FileList> list_files(const Confinement& confinement, const FileQuery& que
   if (!top) return top.error();
   const auto under = Confinement::normalize(top->path());
   if (!under) return under.error();
+  // What is hidden is hidden when it is asked for by name, too.
+  const bool is_top = *under == ".";
+  if (!is_top && ("/" + *under).find("/.") != std::string::npos) return list;
 
   struct Place {
     std::string path;

@@ -62,7 +62,7 @@ TEST(AttemptLimiter, ItsMemoryIsBounded) {
   AttemptLimiter limiter;
   auto now = kStart;
   for (int i = 0; i < 30'000; ++i) {  // each a stranger, slow enough for the limit of all
-    now += std::chrono::milliseconds(200);
+    now += seconds(1);
     (void)limiter.take(std::to_string(i), now);
   }
   EXPECT_FALSE(limiter.take("a newcomer", now)) << "those that have all back were forgotten";

@@ -39,6 +39,8 @@ TEST_F(FileListTest, ListsFilesOrFolders) {
             "configs/Smoke.YAML configs/base.yaml configs/deep/er/x.yaml data/prices.csv top.txt");
   EXPECT_EQ(found({"", true, "", 9}), "configs configs/deep configs/deep/er data");
   EXPECT_EQ(found({"nowhere", false, "", 9}), "");
+  EXPECT_EQ(found({"configs/.git", false, "", 9}), "") << "hidden, also when it is asked for";
+  EXPECT_EQ(found({"./configs/.git/", true, "", 9}), "");
 }
 
 TEST_F(FileListTest, NarrowsByTextAndLimit) {
