@@ -10,7 +10,6 @@
 namespace runyard {
 namespace {
 
-constexpr std::size_t kMaxEntries = 50'000;
 constexpr int kMaxDepth = 16;
 
 bool is_shown(const std::string& name) {
@@ -56,7 +55,7 @@ Result<FileList> list_files(const Confinement& confinement, const FileQuery& que
     std::sort(entries.begin(), entries.end(),
               [](const auto& a, const auto& b) { return a.name < b.name; });
     for (const auto& entry : entries) {
-      if (++looked_at > kMaxEntries) {
+      if (++looked_at > query.most_looked_at) {
         list.is_complete = false;
         break;
       }

@@ -13,6 +13,7 @@ struct FileQuery {
   bool folders = false;  ///< folders in place of files
   std::string text;      ///< contained in the path; upper and lower case are the same
   std::size_t limit = 500;
+  std::size_t most_looked_at = 50'000;  ///< entries, wanted or not
 };
 
 struct FileList {
@@ -23,7 +24,7 @@ struct FileList {
 
 /// The files below a folder, at any depth, for somebody to choose from. Without what begins with a
 /// dot and `__pycache__`; links are followed where the confinement allows it. What lies near the
-/// top is looked at first, and at most 50,000 entries are. A folder that does not exist is empty.
+/// top is looked at first. A folder that does not exist is empty.
 /// kInvalid for a path that is refused. Any thread.
 Result<FileList> list_files(const Confinement& confinement, const FileQuery& query);
 
