@@ -12,7 +12,7 @@ function remote(lines: string[], most = 5000) {
     const count = 'tail' in query ? query.tail : query.count;
     const page = lines.slice(start - 1, start - 1 + Math.min(count, most));
     const answer: LogLines = {
-      job_id: 'job', start, lines: page, total: lines.length, size: 1, next: start + page.length, cut: [],
+      job_id: 'job', start, lines: page, total: lines.length, size: 1, next: start + page.length, cut: [], is_complete: true,
     };
     return answer;
   };

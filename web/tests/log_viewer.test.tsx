@@ -15,7 +15,7 @@ const load = vi.fn<LoadLines>(async (query) => {
   const lines = Array.from({ length: count }, (_, index) =>
     start + index === 120 ? '<script>window.hurt = true</script> \x1b[31mred\x1b[0m' : `line ${start + index}`,
   );
-  return { job_id: 'job', start, lines, total: kLines, size: 1, next: start + count, cut: [] } satisfies LogLines;
+  return { job_id: 'job', start, lines, total: kLines, size: 1, next: start + count, cut: [], is_complete: true } satisfies LogLines;
 });
 
 const drawn = () => document.querySelectorAll('[data-line]');

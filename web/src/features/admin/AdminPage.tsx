@@ -13,7 +13,6 @@ import { Copy, Time } from '@/shared/components/Bits';
 import { ErrorState, LoadingState, Notice } from '@/shared/components/Notice';
 import { Facts, Page, Panel } from '@/shared/components/Page';
 import { useT } from '@/shared/i18n';
-import { show } from '@/shared/lib/diff';
 import { formatNumber } from '@/shared/lib/format';
 import classes from './AdminPage.module.css';
 
@@ -129,13 +128,8 @@ function Plugins() {
 }
 
 function programOf(program: Plugin['program']): string {
-  if (program === null) return '–';
-  if (typeof program === 'object' && !Array.isArray(program)) {
-    const { python_module: module, executable } = program;
-    if (typeof module === 'string') return `python -m ${module}`;
-    if (typeof executable === 'string') return executable;
-  }
-  return show(program);
+  if (program?.python_module) return `python -m ${program.python_module}`;
+  return program?.executable ?? '–';
 }
 
 function QueuePanel() {

@@ -111,8 +111,17 @@ function cell(name: string, value: Json | undefined): React.ReactNode {
   return formatNumber(value, kMoney.test(name) ? 2 : undefined);
 }
 
-function TradeTable({ rows, label }: { rows: Trade[]; label: string }) {
+/** What each trade has, whoever wrote the file. */
+const kCommon = ['entry_date', 'exit_date', 'pnl_pct', 'holding_days', 'exit_reason'];
+
+/** The columns of the file; the common ones where it has none of its own. */
+function columnsOf(rows: Trade[]): string[] {
   const names = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+  const own = names.filter((name) => !kCommon.includes(name) || name === 'exit_reason');
+  return own.length > 1 ? own : names;
+}
+
+function TradeTable({ rows, label, names }: { rows: Trade[]; label: string; names: string[] }) {
   const numeric = new Set(names.filter((name) => rows.some((row) => typeof row[name] === 'number')));
   return (
     <Table.ScrollContainer minWidth={names.length * 96} type="native">
@@ -156,7 +165,11 @@ function Trades({ backtest }: { backtest: Backtest }) {
         </Tabs.List>
         <Tabs.Panel value="recent">
           {backtest.recent_trades.length ? (
-            <TradeTable rows={backtest.recent_trades as unknown as Trade[]} label={t('backtests.recentTrades')} />
+            <TradeTable
+              rows={backtest.recent_trades}
+              names={kCommon}
+              label={t('backtests.recentTrades')}
+            />
           ) : (
             none
           )}
@@ -170,7 +183,7 @@ function Trades({ backtest }: { backtest: Backtest }) {
             none
           ) : (
             <>
-              <TradeTable rows={rows} label={t('backtests.allTrades')} />
+              <TradeTable rows={rows} names={columnsOf(rows)} label={t('backtests.allTrades')} />
               <MoreRows
                 shown={rows.length}
                 total={all.data?.pages[0]?.total ?? rows.length}
@@ -200,9 +213,7 @@ export function Component() {
   const query = useQuery(backtestQuery(id));
   const types = useJobTypes().data;
   const backtest = query.data;
-  const selection = backtest?.config as Record<string, Json> | null | undefined;
   const metrics = backtest?.metrics;
-  const modelPath = /runs\/(\d{8}_\d{6}__[0-9a-f]{8})\//.exec(JSON.stringify(selection ?? {}));
   const text = (value: Json | undefined) => (typeof value === 'string' ? value : null);
   return (
     <Page
@@ -225,8 +236,8 @@ export function Component() {
       actions={
         backtest && (
           <Group gap={8}>
-            {modelPath && (
-              <Button component={Link} to={`/runs/${modelPath[1]}`} variant="default">
+            {backtest.run_id && (
+              <Button component={Link} to={`/runs/${backtest.run_id}`} variant="default">
                 {t('job.view', { what: t('noun.run') })}
               </Button>
             )}

@@ -9,7 +9,7 @@ export interface Curve {
 
 type Point = [string, number | null];
 
-const day = (point: EquityPoint) => point.date.slice(0, 10);
+const day = (point: EquityPoint) => (point.date ?? '').slice(0, 10);
 
 /** How far below its highest value so far. */
 export function drawdown(points: EquityPoint[]): Point[] {
@@ -76,7 +76,7 @@ function axes(percent: boolean) {
 /** Value and benchmark above, drawdown below, the worst window marked in both; one zoom. */
 export function equityOption(points: EquityPoint[], window: Window | null, names: Names): ChartOption {
   const from = window?.mdd_peak_date?.slice(0, 10);
-  const to = (window?.mdd_recovery_date ?? window?.mdd_trough_date ?? points.at(-1)?.date)?.slice(0, 10);
+  const to = (window?.mdd_recovery_date ?? window?.mdd_trough_date ?? points.at(-1)?.date ?? undefined)?.slice(0, 10);
   const markArea =
     from && to
       ? {

@@ -78,7 +78,7 @@ function ModelCard({ model, backtest }: { model: BestModel; backtest: string | u
   const types = useJobTypes().data;
   const passed = model.best_status === 'PASS';
   return (
-    <article className={classes.card} aria-label={model.ticker}>
+    <article className={classes.card} aria-label={model.ticker ?? '–'}>
       <Group justify="space-between" wrap="nowrap" gap={8}>
         <Text fw={650} size="lg" component="h3" m={0}>
           {model.ticker}
@@ -168,7 +168,7 @@ function BestModels() {
       ) : (
         <div className={classes.cards}>
           {best.data.map((model) => (
-            <ModelCard key={model.ticker} model={model} backtest={newest.get(model.ticker)} />
+            <ModelCard key={model.ticker ?? ''} model={model} backtest={newest.get(model.ticker ?? '')} />
           ))}
         </div>
       )}

@@ -52,7 +52,7 @@ export function Component() {
           heads={models.map((model) => (
             <span key={modelId(model)}>
               <Link to={`/runs/${model.run_id}`}>
-                {model.ticker} · {shortId(model.run_id)}
+                {model.ticker} · {shortId(model.run_id ?? '–')}
               </Link>
               {model.model_final_path &&
                 takers(types, 'model_path').map((type) => (

@@ -60,12 +60,12 @@ export function Component() {
   const sorting = useMemo(() => toSorting(sort), [sort]);
 
   const columns = useMemo<ColumnDef<RegistryModel>[]>(() => {
-    const percent = (id: keyof RegistryModel, header: string, digits = 1): ColumnDef<RegistryModel> => ({
+    const percent = (id: 'precision' | 'recall' | 'buy_rate' | 'positive_rate', header: string, digits = 1): ColumnDef<RegistryModel> => ({
       id,
       header,
       meta: { numeric: true },
       accessorFn: (row) => row[id],
-      cell: ({ row }) => formatPercent(row.original[id] as number | null, digits),
+      cell: ({ row }) => formatPercent(row.original[id], digits),
     });
     return [
       {
@@ -94,8 +94,8 @@ export function Component() {
         header: t('noun.run'),
         accessorFn: (row) => row.run_id,
         cell: ({ row: { original } }) => (
-          <Anchor component={Link} to={`/runs/${original.run_id}`} size="sm" className="mono" title={original.run_id}>
-            {shortId(original.run_id)}
+          <Anchor component={Link} to={`/runs/${original.run_id}`} size="sm" className="mono" title={original.run_id ?? ''}>
+            {shortId(original.run_id ?? '–')}
           </Anchor>
         ),
       },

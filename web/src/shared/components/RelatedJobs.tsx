@@ -19,7 +19,7 @@ export function RelatedJobs({ jobs }: { jobs: RelatedJob[] | undefined }) {
               {job.job_id}
             </Anchor>
             <Text span size="sm" c="dimmed">
-              {job.job_type}
+              {[job.name, job.job_type, t(`related.${job.relation}`)].filter(Boolean).join(' · ')}
             </Text>
             {job.created_at && (
               <Text span size="sm" c="dimmed" ml="auto">

@@ -6,6 +6,7 @@ export const kChunk = 200;
 const kKept = 24;
 /** Lines that are asked for when looking at the end. */
 const kTail = 200;
+const kCountingMs = 200;
 
 export type LoadLines = (
   query: { start: number; count: number } | { tail: number },
@@ -64,12 +65,19 @@ export class LogStore {
   /** Looks at the end of the log: how long is it, and what are its last lines? */
   async refresh(): Promise<void> {
     try {
-      const page = await this.load({ tail: kTail }, this.gone.signal);
-      // The line that was last may have gone on since, and a log that was cut begins anew.
-      if (page.total < this.total) this.chunks.clear();
-      else if (page.start > this.total && this.total > 0) this.forget(this.total);
-      this.take(page);
-      this.error = null;
+      for (;;) {
+        const page = await this.load({ tail: kTail }, this.gone.signal);
+        // The line that was last may have gone on since, and a log that was cut begins anew.
+        if (page.total < this.total) this.chunks.clear();
+        else if (page.start > this.total && this.total > 0) this.forget(this.total);
+        this.take(page);
+        this.error = null;
+        if (page.is_complete) break;
+        // The lines of a huge log are being counted; what is known of it is shown meanwhile.
+        this.loaded = true;
+        this.changed();
+        await new Promise((resolve) => setTimeout(resolve, kCountingMs));
+      }
     } catch (error) {
       if (this.gone.signal.aborted) return;
       this.error = error;
