@@ -33,8 +33,8 @@ test('markup and escape sequences of a log stay text, or go', async () => {
   );
   await withPage(server, {}, async (page) => {
     await page.goto(`/jobs/${job.job_id}`);
-    await log(page).getByText('<script>window.hurt = 1</script>').waitFor();
-    await log(page).getByText('bar 100%').waitFor();
+    await log(page).getByText('<script>window.hurt = 1</script>').last().waitFor();
+    await log(page).locator('[data-line]').getByText('bar 100%', { exact: true }).waitFor();
     const text = await log(page).locator('[data-line]').allTextContents();
     assert.ok(text.some((line) => line === 'abcdred'), JSON.stringify(text));
     assert.ok(text.some((line) => line === 'bar 100%'), JSON.stringify(text));

@@ -12,6 +12,7 @@ import type { Plugin, Queue } from '@/shared/api/types';
 import { Copy, Time } from '@/shared/components/Bits';
 import { ErrorState, LoadingState, Notice } from '@/shared/components/Notice';
 import { Facts, Page, Panel } from '@/shared/components/Page';
+import { ScrollX } from '@/shared/components/ScrollX';
 import { useT } from '@/shared/i18n';
 import { formatNumber } from '@/shared/lib/format';
 import classes from './AdminPage.module.css';
@@ -70,7 +71,7 @@ function Plugins() {
       ) : rows.length === 0 ? (
         <Notice compact icon={IconPuzzleOff} title={t('admin.noPlugins')} text={t('admin.noPlugins.text')} />
       ) : (
-        <Table.ScrollContainer minWidth={860} type="native">
+        <ScrollX minWidth={860} label={t('admin.plugins')}>
           <Table aria-label={t('admin.plugins')} fz="sm">
             <Table.Thead>
               <Table.Tr>
@@ -121,7 +122,7 @@ function Plugins() {
               ))}
             </Table.Tbody>
           </Table>
-        </Table.ScrollContainer>
+        </ScrollX>
       )}
     </Panel>
   );

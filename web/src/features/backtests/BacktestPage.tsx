@@ -14,6 +14,7 @@ import { ErrorState, LoadingState, Notice } from '@/shared/components/Notice';
 import { Facts, Page, Panel } from '@/shared/components/Page';
 import { RelatedJobs } from '@/shared/components/RelatedJobs';
 import { titleOf } from '@/shared/form/ui_schema';
+import { ScrollX } from '@/shared/components/ScrollX';
 import { useI18n, useT } from '@/shared/i18n';
 import type { MessageKey } from '@/shared/i18n';
 import { actionHref, takers } from '@/shared/lib/actions';
@@ -124,7 +125,7 @@ function columnsOf(rows: Trade[]): string[] {
 function TradeTable({ rows, label, names }: { rows: Trade[]; label: string; names: string[] }) {
   const numeric = new Set(names.filter((name) => rows.some((row) => typeof row[name] === 'number')));
   return (
-    <Table.ScrollContainer minWidth={names.length * 96} type="native">
+    <ScrollX minWidth={names.length * 96} label={label}>
       <Table aria-label={label} fz="sm">
         <Table.Thead>
           <Table.Tr>
@@ -147,7 +148,7 @@ function TradeTable({ rows, label, names }: { rows: Trade[]; label: string; name
           ))}
         </Table.Tbody>
       </Table>
-    </Table.ScrollContainer>
+    </ScrollX>
   );
 }
 

@@ -11,6 +11,7 @@ import { ErrorState, LoadingState, Notice } from '@/shared/components/Notice';
 import { Facts, Page, Panel } from '@/shared/components/Page';
 import { RelatedJobs } from '@/shared/components/RelatedJobs';
 import { titleOf } from '@/shared/form/ui_schema';
+import { ScrollX } from '@/shared/components/ScrollX';
 import { useI18n, useT } from '@/shared/i18n';
 import { actionHref, takers } from '@/shared/lib/actions';
 import { show } from '@/shared/lib/diff';
@@ -32,7 +33,7 @@ function MetricsTable({ run }: { run: Run }) {
   if (rows.length === 0) return <Text size="sm" c="dimmed" p="md">{t('runs.noMetrics')}</Text>;
   const names = [...new Set(rows.flatMap(([, metrics]) => Object.keys(metrics)))];
   return (
-    <Table.ScrollContainer minWidth={160 + names.length * 84} type="native">
+    <ScrollX minWidth={160 + names.length * 84} label={t('runs.metrics')}>
       <Table aria-label={t('runs.metrics')}>
         <Table.Thead>
           <Table.Tr>
@@ -57,7 +58,7 @@ function MetricsTable({ run }: { run: Run }) {
           ))}
         </Table.Tbody>
       </Table>
-    </Table.ScrollContainer>
+    </ScrollX>
   );
 }
 

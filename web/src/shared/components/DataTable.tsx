@@ -2,6 +2,7 @@ import { Table, UnstyledButton } from '@mantine/core';
 import { IconArrowDown, IconArrowUp } from '@tabler/icons-react';
 import { flexRender, getCoreRowModel, useReactTable } from '@tanstack/react-table';
 import type { ColumnDef, OnChangeFn, RowSelectionState, SortingState } from '@tanstack/react-table';
+import { ScrollX } from './ScrollX';
 import { useT } from '../i18n';
 import classes from './DataTable.module.css';
 
@@ -51,7 +52,7 @@ export function DataTable<Row>(props: Props<Row>) {
     ...(props.onSelectionChange ? { onRowSelectionChange: props.onSelectionChange } : {}),
   });
   return (
-    <Table.ScrollContainer minWidth={minWidth} type="native">
+    <ScrollX minWidth={minWidth} label={label}>
       <Table className={classes.table} aria-label={label}>
         <Table.Thead>
           {table.getHeaderGroups().map((group) => (
@@ -104,6 +105,6 @@ export function DataTable<Row>(props: Props<Row>) {
           ))}
         </Table.Tbody>
       </Table>
-    </Table.ScrollContainer>
+    </ScrollX>
   );
 }

@@ -2,6 +2,7 @@ import { Switch, Table, Text } from '@mantine/core';
 import { IconEqual } from '@tabler/icons-react';
 import { useState } from 'react';
 import type { ReactNode } from 'react';
+import { ScrollX } from './ScrollX';
 import { useT } from '../i18n';
 import type { DiffRow } from '../lib/diff';
 import { Notice } from './Notice';
@@ -38,7 +39,7 @@ export function DiffTable({ title, rows, heads, onlyDifferences = true, render }
       {shown.length === 0 ? (
         <Notice compact icon={IconEqual} title={t('diff.none')} />
       ) : (
-        <Table.ScrollContainer minWidth={Math.max(480, heads.length * 200)}>
+        <ScrollX minWidth={Math.max(480, heads.length * 200)} label={title}>
           <Table className={classes.table}>
             <Table.Thead>
               <Table.Tr>
@@ -77,7 +78,7 @@ export function DiffTable({ title, rows, heads, onlyDifferences = true, render }
               ))}
             </Table.Tbody>
           </Table>
-        </Table.ScrollContainer>
+        </ScrollX>
       )}
     </Panel>
   );
