@@ -175,7 +175,7 @@ test('several values of a field make a batch, and their number is shown', async 
     const form = panel(page);
     await form.getByText('Sweep: several values at once').click();
     await form.getByRole('button', { name: 'Vary an input' }).click();
-    await form.getByRole('textbox', { name: 'Input', exact: true }).click();
+    await form.getByLabel('Input', { exact: true }).first().click();
     await page.getByRole('option', { name: 'Overrides' }).click();
     await form.getByLabel('Key of the override').fill('seed');
     await form.getByLabel('Values', { exact: true }).fill('1, 2, 3');

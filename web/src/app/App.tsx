@@ -1,5 +1,4 @@
 import { localStorageColorSchemeManager, MantineProvider } from '@mantine/core';
-import { Notifications } from '@mantine/notifications';
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { RouterProvider } from 'react-router';
@@ -41,7 +40,6 @@ export function App() {
     >
       <QueryClientProvider client={client}>
         <I18nProvider>
-          <Notifications position="bottom-right" limit={4} autoClose={6000} />
           <RouterProvider router={router} />
         </I18nProvider>
       </QueryClientProvider>

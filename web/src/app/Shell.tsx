@@ -11,6 +11,7 @@ import {
   useMantineColorScheme,
 } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
+import { Notifications } from '@mantine/notifications';
 import {
   IconChartLine,
   IconCheck,
@@ -215,6 +216,8 @@ export function Shell() {
       header={{ height: { base: 48, sm: 0 } }}
       padding={0}
     >
+      {/* Here, because toasts have links. */}
+      <Notifications position="bottom-right" limit={4} autoClose={6000} />
       <a href="#main" className="skip-link">
         {t('nav.skip')}
       </a>
