@@ -207,7 +207,6 @@ std::optional<Reply> HttpServer::Impl::hand_over(Reply& reply,
   if (reply.stream) {
     // A proxy in front must not collect what is meant to arrive at once.
     head += "X-Accel-Buffering: no\r\nConnection: close\r\n\r\n";
-    reply.stream->is_allowed = [this, caller = call.caller] { return access_.is_valid(caller); };
     streams_.send(std::move(socket), std::move(head), std::move(*reply.stream), std::move(*place));
   } else {
     head += fmt::format("Content-Length: {}\r\nConnection: close\r\n\r\n", reply.file->size);

@@ -40,9 +40,6 @@ class StreamChannel {
 struct EventStream {
   std::unique_ptr<StreamSource> source;
   std::shared_ptr<StreamChannel> channel;
-  /// Whether the client may still listen; asked now and then, on the stream thread. The HTTP server
-  /// sets it.
-  std::function<bool()> is_allowed = {};
 };
 
 }  // namespace runyard

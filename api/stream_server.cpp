@@ -113,7 +113,6 @@ class StreamServer::Client : public std::enable_shared_from_this<Client> {
   std::optional<FileBody> file_;
   std::unique_ptr<StreamSource> source_;
   std::shared_ptr<Channel> channel_;
-  std::function<bool()> is_allowed_;
   std::optional<Place> place_;
   Clock::time_point progress_ = Clock::now();
 };
@@ -151,7 +150,6 @@ StreamServer::Client::Client(StreamServer& server, UniqueFd socket, std::string 
 void StreamServer::Client::set_stream(EventStream stream, Place place) {
   source_ = std::move(stream.source);
   channel_ = std::dynamic_pointer_cast<Channel>(stream.channel);
-  is_allowed_ = std::move(stream.is_allowed);
   place_.emplace(std::move(place));
   // Best effort: the stall limit holds without them.
   const int fd = socket_.native_handle();
@@ -282,7 +280,6 @@ void StreamServer::Client::linger() {
 }
 
 void StreamServer::Client::look(Clock::time_point now) {
-  if (source_ && is_allowed_ && !is_allowed_()) return end(false);
   const auto silent = now - progress_;
   if (state_ == State::kIdle && silent >= server_.options_.heartbeat - server_.look_every_) {
     if (channel_) channel_->remove(*this);
@@ -323,7 +320,6 @@ void StreamServer::Client::drop_contents() {
   piece_.reset();
   file_.reset();
   source_.reset();
-  is_allowed_ = nullptr;
   place_.reset();
   server_.note_done(*this);
 }

@@ -9,8 +9,8 @@
 namespace runyard {
 
 /// Tells when files grow, by one inotify descriptor for all of them. Owned and used by one thread
-/// alone, that of the io_context; the callbacks run on it. A file that cannot be watched (no inotify on this file
-/// system, too many watches) is not an error: its owner polls at its own pace.
+/// alone, that of the io_context; the callbacks run on it. A file that cannot be watched (no
+/// inotify on this file system, too many watches) is not an error: its owner polls at its own pace.
 class FileWatcher {
  public:
   explicit FileWatcher(boost::asio::io_context& engine);

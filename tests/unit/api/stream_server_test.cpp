@@ -220,21 +220,6 @@ TEST_F(StreamServerTest, AStreamThatFailsEndsAlone) {
   EXPECT_EQ(read_all(good), opening_ + "data: 1\n\n");
 }
 
-TEST_F(StreamServerTest, OneWhoMayNotListenAnyMoreIsCutOff) {
-  serve({.heartbeat = 30ms});
-  std::atomic<bool> is_allowed = true;
-  auto place = server_->admit("");
-  auto [socket, client] = make_connection();
-  server_->send(
-      std::move(socket), "HEAD\r\n\r\n",
-      {std::make_unique<GrowingSource>(growing_), channel_, [&] { return is_allowed.load(); }},
-      std::move(*place));
-  read_past(client, ": \n\n");
-  is_allowed = false;
-  read_all(client);
-  wait_for([&] { return server_->streams() == 0; });
-}
-
 TEST_F(StreamServerTest, LimitsInAllAndOfOneClient) {
   serve({.max_streams = 3, .max_streams_per_client = 2});
   {
