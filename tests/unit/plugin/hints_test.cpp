@@ -79,12 +79,16 @@ TEST(ShippedProgress, BarsAndTables) {
 
 TEST(ShippedSeries, CurvesOfATable) {
   const JobType train = shipped("train");
-  ASSERT_EQ(train.series.size(), 2u);
+  ASSERT_EQ(train.series.size(), 3u);
   const SeriesSpec& reward = train.series[0];
-  const SeriesSpec& loss = train.series[1];
+  const SeriesSpec& finetune = train.series[1];
+  const SeriesSpec& loss = train.series[2];
   EXPECT_EQ(match(reward.pattern, "|    ep_rew_mean          | 0.52        |"), "0.52");
   EXPECT_EQ(match(reward.pattern, "|    ep_rew_mean          | -1.2e-05    |"), "-1.2e-05");
   EXPECT_EQ(match(reward.x_pattern, "|    total_timesteps      | 20480       |"), "20480");
+  EXPECT_EQ(match(finetune.pattern, "|    ep_rew_mean          | 0.52        |"), "0.52");
+  EXPECT_EQ(match(finetune.x_pattern, "|    finetune_timesteps   | 1024        |"), "1024");
+  EXPECT_EQ(match(finetune.x_pattern, "|    total_timesteps      | 20480       |"), "");
   EXPECT_EQ(match(loss.pattern, "|    loss                 | 0.0312      |"), "0.0312");
   EXPECT_EQ(match(loss.pattern, "|    value_loss           | 0.0312      |"), "");
   EXPECT_TRUE(RE2::PartialMatch("-----------------------------------------", reward.block_end));
