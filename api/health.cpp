@@ -71,7 +71,7 @@ std::vector<Route> health_routes(JobService& service, StreamServer& streams) {
        [readiness](const Call&) { return readiness->answer(); }, answers("Readiness").fails({503})},
       {"GET", "/metrics", Role::kViewer, "Figures for Prometheus",
        [&service, measured](const Call&) { return metrics_reply(service.metrics()); },
-       answers("", 200, "text/plain")},
+       answers("", 200, std::string(Metrics::kContentType))},
       {"GET", "/api/version", Role::kViewer, "The server's version",
        [](const Call&) {
          return json_reply({{"version", kVersion}});
