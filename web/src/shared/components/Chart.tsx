@@ -43,9 +43,9 @@ export function Chart({ option, height, label }: Props) {
   }, [charts, option, scheme]);
 
   return (
-    <div style={{ height, position: 'relative' }}>
+    <div role="img" aria-label={label} style={{ height, position: 'relative' }}>
       {!charts && <Skeleton height={height} />}
-      <div ref={box} role="img" aria-label={label} style={{ height, width: '100%' }} />
+      <div ref={box} style={{ height, width: '100%' }} />
     </div>
   );
 }

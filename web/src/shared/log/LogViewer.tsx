@@ -238,19 +238,22 @@ function Viewer({
     [geometry],
   );
 
-  // The bar follows the position; what the bar says back because of that is no wish of the reader.
+  // The bar follows the position; what the bar says back because of that, maybe when more lines have come
+  // since, is no wish of the reader.
+  const placed = useRef(0);
   useLayoutEffect(() => {
     const element = scroller.current;
     if (!element) return;
     const wanted = shown * pixels;
     if (Math.abs(element.scrollTop - wanted) > 1) element.scrollTop = wanted;
+    placed.current = element.scrollTop;
   }, [shown, pixels, viewHeight, total]);
 
   const onScroll = () => {
     const element = scroller.current;
     if (!element) return;
-    const wanted = shown * pixels;
-    if (Math.abs(element.scrollTop - wanted) <= 1.5) return;
+    if (Math.abs(element.scrollTop - placed.current) <= 1.5) return;
+    placed.current = element.scrollTop;
     const next = element.scrollTop / pixels;
     const atEnd = element.scrollTop >= max * pixels - 2;
     setPosition(Math.min(max, next));
