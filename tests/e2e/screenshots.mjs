@@ -27,7 +27,7 @@ try {
   }
   const pages = [
     ...pagesOf(made),
-    { name: 'job-running', path: `/jobs/${running.job_id}`, ready: 'section canvas' },
+    { name: 'job-running', path: `/jobs/${running.job_id}`, ready: '[data-line]' },
   ];
   for (const colorScheme of ['light', 'dark']) {
     await withPage(server, { colorScheme }, async (page) => {
