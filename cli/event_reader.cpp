@@ -20,7 +20,8 @@ void EventReader::feed(std::string_view bytes, const Sink& sink) {
 }
 
 void EventReader::end_line(const Sink& sink) {
-  const std::string line = std::exchange(line_, {});
+  const std::string whole = std::exchange(line_, {});
+  const std::string_view line = whole;
   if (line.empty()) {
     Event event = std::exchange(event_, {});
     event_.id = event.id;  // it holds until there is another
@@ -29,15 +30,15 @@ void EventReader::end_line(const Sink& sink) {
     return;
   }
   const std::size_t colon = line.find(':');
-  const std::string field = line.substr(0, colon);
-  std::string value = colon == line.npos ? "" : line.substr(colon + 1);
-  if (value.starts_with(' ')) value.erase(0, 1);
+  const std::string_view field = line.substr(0, colon);
+  std::string_view value = colon == line.npos ? std::string_view() : line.substr(colon + 1);
+  if (value.starts_with(' ')) value.remove_prefix(1);
   if (field == "event") {
-    event_.name = std::move(value);
+    event_.name = value;
   } else if (field == "data") {
-    event_.data += value + '\n';
+    event_.data.append(value).push_back('\n');
   } else if (field == "id") {
-    event_.id = std::move(value);
+    event_.id = value;
   }
 }
 
