@@ -41,7 +41,7 @@ def test_train_dry_run(server):
     assert log.startswith("$ ") and log.splitlines()[0].endswith(
         "-m scripts.run_experiment --config configs/base.yaml --dry-run")
     record = server.record(job["job_id"], until=lambda r: r["status"] == "SUCCESS")
-    ticking = {"progress", "waiting_for", "log_size"}
+    ticking = {"progress", "status_text", "waiting_for", "log_size"}
     assert set(job) - set(record) == ticking
     assert {k: v for k, v in job.items() if k not in ticking} == record
 
