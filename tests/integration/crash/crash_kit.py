@@ -166,7 +166,7 @@ class World:
         eventually(lambda: not self.shims(), what="the end of every supervisor")
         eventually(lambda: os.listdir(self.state / "attempts") == [], what="an empty attempts folder")
 
-        ticking = ("progress", "waiting_for", "log_size", "scan_offset")
+        ticking = ("progress", "status_text", "waiting_for", "log_size", "scan_offset")
         def agree():
             stored = {job_id: {k: v for k, v in doc.items() if k not in ticking}
                       for job_id, doc in self.database().items()}
