@@ -38,6 +38,7 @@ describe('the way of a model', { concurrency: false }, () => {
       await list.getByText('No jobs yet').waitFor();
       await list.getByText('Live', { exact: true }).waitFor();
 
+      await page.bringToFront();
       await page.goto('/actions');
       await tab(page, 'Train').click();
       const config = panel(page).getByLabel(/^Configuration/);
