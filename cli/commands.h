@@ -27,5 +27,6 @@ int run_token(const Args& args);
 // Those that look at a set-up; they need no server.
 int run_config(const Args& args);
 int run_doctor(const Args& args);
+int run_plugin(const Args& args);
 
 }  // namespace runyard::cli

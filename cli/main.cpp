@@ -40,6 +40,7 @@ constexpr Entry kCommands[] = {
     {"resume", "Accept and start jobs again", run_resume},
     {"drain", "Accept no more jobs; what runs goes on", run_drain},
     {"plugins", "List the plugin libraries", run_plugins},
+    {"plugin", "Write a new plugin, or check one", run_plugin},
     {"config", "Check the configuration, show the settings in use", run_config},
     {"doctor", "Say what is wrong with a set-up", run_doctor},
     {"token", "Make, list and revoke tokens", run_token},

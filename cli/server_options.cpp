@@ -1,5 +1,6 @@
 #include "cli/server_options.h"
 
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <boost/json.hpp>
@@ -101,6 +102,26 @@ Settings ServerOptions::read() const {
                        "beside the program");
   settings.finish(workspace_);
   return settings;
+}
+
+std::function<std::optional<Config>()> ServerOptions::rereader() const {
+  const auto stamp = [path = file()] {
+    std::error_code error;
+    const auto time = fs::last_write_time(path, error);
+    return error ? std::nullopt : std::optional(std::pair(time, fs::file_size(path, error)));
+  };
+  return [options = *this, stamp, last = stamp()]() mutable -> std::optional<Config> {
+    const auto now = stamp();
+    if (now == last) return std::nullopt;
+    last = now;
+    const Settings settings = options.read();
+    for (const auto& mistake : settings.mistakes()) {
+      spdlog::warn("the configuration was changed and is not used: {}", mistake);
+    }
+    if (!settings.mistakes().empty()) return std::nullopt;
+    spdlog::info("the configuration was read again for the plugins; the rest counts at a restart");
+    return settings.values();
+  };
 }
 
 }  // namespace runyard::cli

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,6 +32,9 @@ class ServerOptions {
 
   /// Defaults, file, environment, options, in this order. What is wrong is in its mistakes().
   Settings read() const;
+  /// Gives what read() gives, whenever the file has changed since; a file with mistakes is told in
+  /// the log, and does not count.
+  std::function<std::optional<Config>()> rereader() const;
 
  private:
   std::string workspace_ = ".";

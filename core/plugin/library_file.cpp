@@ -25,16 +25,17 @@ FileStamp stamp_from(const struct stat& info) {
   return {info.st_ino, info.st_size, nanoseconds(info.st_mtim), nanoseconds(info.st_ctim)};
 }
 
+Error unfinished(std::string why) { return make_error(ErrorKind::kBusy, std::move(why)); }
 Error refuse(std::string why) { return make_error(ErrorKind::kInvalid, std::move(why)); }
 
 /// The linker writes the section headers last, so a file that holds them is complete.
 Result<> check_elf(std::string_view bytes) {
-  if (bytes.empty()) return refuse("the file is empty");
+  if (bytes.empty()) return unfinished("the file is empty");
   Elf64_Ehdr header;
   if (bytes.size() < SELFMAG || std::memcmp(bytes.data(), ELFMAG, SELFMAG) != 0) {
     return refuse("the file is no ELF library");
   }
-  if (bytes.size() < sizeof header) return refuse("the file is incomplete: copy it again");
+  if (bytes.size() < sizeof header) return unfinished("the file is incomplete: copy it again");
   std::memcpy(&header, bytes.data(), sizeof header);
   if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_ident[EI_DATA] != ELFDATA2LSB ||
 #if defined(__x86_64__)
@@ -51,7 +52,7 @@ Result<> check_elf(std::string_view bytes) {
   const std::uint64_t end =
       header.e_shoff + static_cast<std::uint64_t>(header.e_shnum) * header.e_shentsize;
   if (header.e_shoff > bytes.size() || end > bytes.size()) {
-    return refuse("the file is incomplete: copy it again");
+    return unfinished("the file is incomplete: copy it again");
   }
   return {};
 }
@@ -87,7 +88,7 @@ Result<LibraryCopy> copy_library(const std::filesystem::path& path,
   struct stat after {};
   if (::fstat(fd.get(), &after) != 0 || stamp_from(before) != stamp_from(after) ||
       bytes->size() != static_cast<std::size_t>(after.st_size)) {
-    return refuse("the file is being written: it is taken over when that is done");
+    return unfinished("the file is being written: it is taken over when that is done");
   }
   if (auto elf = check_elf(*bytes); !elf) return elf.error();
 

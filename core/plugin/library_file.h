@@ -31,8 +31,9 @@ struct LibraryCopy {
 
 /// Reads the library at `path`, checks what can be checked without loading it, and copies it. The
 /// file must belong to this process's user or to root, nobody else may be able to write it, and it
-/// must be an ELF library, completely written. kInvalid with the reason and the mend as a sentence;
-/// kInternal, kNoSpace when the cache cannot be written.
+/// must be an ELF library, completely written. kInvalid with the reason and the mend as a sentence,
+/// kBusy instead while it may yet be completed; kInternal, kNoSpace when the cache cannot be
+/// written.
 Result<LibraryCopy> copy_library(const std::filesystem::path& path,
                                  const std::filesystem::path& cache);
 

@@ -23,43 +23,71 @@ Error unavailable(const HostFailure& failure) {
   return make_error(ErrorKind::kUnavailable, "a plugin " + failure.message);
 }
 
-/// The line of the configuration that would allow the program.
-std::string program_not_allowed(const Program& program, const std::vector<std::string>& allow) {
-  std::string list;
-  for (const std::string& entry : allow) list += "'" + entry + "', ";
-  return "program not allowed: '" + program.name +
-         "'; to allow it, write in the configuration: plugins: {allow: [" + list + "'" +
-         program.name + "']}";
-}
-
 class Probe {
  public:
   Probe(HostClient& host, const std::filesystem::path& library, std::chrono::milliseconds deadline)
       : host_(host), library_(library), deadline_(deadline) {}
 
-  Result<ProbeResult> run(const std::vector<std::string>& allow) {
+  Result<ProbeResult> run(const std::optional<std::vector<std::string>>& allow) {
     auto descriptor = describe();
     if (!descriptor) return descriptor.error();
     if (!result_.reason.empty()) return std::move(result_);
     auto type = parse_descriptor(*descriptor);
-    if (!type) return refused(type.error().message);
+    if (!type) return refused(ProbeRule::kDescriptor, type.error().message);
     result_.type = std::move(*type);
-    if (!is_allowed(result_.type->program, allow)) {
-      return refused(program_not_allowed(result_.type->program, allow));
+    if (allow && !is_allowed(result_.type->program, *allow)) {
+      return refused(ProbeRule::kProgram, program_not_allowed(result_.type->program, *allow));
     }
     auto schema = InputSchema::compile(result_.type->input_schema);
-    if (!schema) return refused(schema.error().message);
+    if (!schema) return refused(ProbeRule::kSchema, schema.error().message);
     result_.schema = std::move(*schema);
-    for (std::size_t i = 0; i < result_.type->examples.size() && result_.reason.empty(); ++i) {
-      auto tried = try_example(result_.type->examples[i].as_object(), i);
-      if (!tried) return tried.error();
+
+    std::vector<json::object> examples;
+    for (const auto& example : result_.type->examples) {
+      auto params = result_.schema->check(example.as_object());
+      if (!params) {
+        return refused(ProbeRule::kExamples,
+                       name_of(examples.size()) +
+                           " does not fit its own input schema: " + params.error().message);
+      }
+      examples.push_back(std::move(*params));
+    }
+    std::vector<std::vector<std::string>> commands;
+    for (const auto& example : examples) {
+      const std::string name = "argv() of " + name_of(commands.size());
+      auto text = ask(example, name);
+      if (!text) return text.error();
+      if (!result_.reason.empty()) return std::move(result_);
+      auto arguments = read_arguments(*result_.type, *text);
+      if (!arguments) {
+        return refused(ProbeRule::kArguments, name + ": " + arguments.error().message);
+      }
+      commands.push_back(std::move(*arguments));
+    }
+    for (std::size_t i = 0; i < examples.size(); ++i) {
+      const std::string name = "argv() of " + name_of(i);
+      auto text = ask(examples[i], name);
+      if (!text) return text.error();
+      if (!result_.reason.empty()) return std::move(result_);
+      const auto arguments = read_arguments(*result_.type, *text);
+      if (!arguments || *arguments != commands[i]) {
+        return refused(ProbeRule::kDeterminism, name + " gives another command each time");
+      }
     }
     return std::move(result_);
   }
 
  private:
-  Result<ProbeResult> refused(std::string reason) {
+  static std::string name_of(std::size_t number) {
+    return "examples[" + std::to_string(number) + "]";
+  }
+
+  void refuse(ProbeRule rule, std::string_view reason) {
+    result_.broken = rule;
     result_.reason = ellipsize(sanitize_utf8(reason), kMaxReason);
+  }
+  Result<ProbeResult> refused(ProbeRule rule, std::string_view reason) {
+    refuse(rule, reason);
     return std::move(result_);
   }
 
@@ -67,49 +95,30 @@ class Probe {
     const auto reply = host_.describe(library_, deadline_);
     if (!reply) {
       if (!is_plugins_fault(reply.error())) return unavailable(reply.error());
-      result_.reason = "describe() " + reply.error().message;
+      refuse(ProbeRule::kDescribe, "describe() " + reply.error().message);
       return std::string();
     }
     result_.abi = reply->abi;
     if (reply->status == Status::kNotLoaded) {
-      result_.reason = ellipsize(reply->text, kMaxReason);
+      refuse(ProbeRule::kAbi, reply->text);
     } else if (reply->status != Status::kOk) {
-      result_.reason = "describe() failed: " + ellipsize(reply->text, kMaxReason);
+      refuse(ProbeRule::kDescribe, "describe() failed: " + reply->text);
     }
     return reply->text;
   }
 
-  Result<> try_example(const json::object& example, std::size_t number) {
-    const std::string name = "examples[" + std::to_string(number) + "]";
-    auto params = result_.schema->check(example);
-    if (!params) {
-      result_.reason = name + " does not fit its own input schema: " + params.error().message;
-      return {};
+  /// What argv() emits for these inputs; refuses when that is nothing.
+  Result<std::string> ask(const json::object& params, const std::string& name) {
+    const auto reply = host_.argv(library_, json::serialize(params), deadline_);
+    if (!reply) {
+      if (!is_plugins_fault(reply.error())) return unavailable(reply.error());
+      refuse(ProbeRule::kArgv, name + " " + reply.error().message);
+      return std::string();
     }
-    std::vector<std::string> first;
-    for (int round = 0; round < 2; ++round) {
-      const auto reply = host_.argv(library_, json::serialize(*params), deadline_);
-      if (!reply) {
-        if (!is_plugins_fault(reply.error())) return unavailable(reply.error());
-        result_.reason = "argv() of " + name + " " + reply.error().message;
-        return {};
-      }
-      if (reply->status != Status::kOk) {
-        result_.reason = "argv() of " + name + " failed: " + ellipsize(reply->text, kMaxReason);
-        return {};
-      }
-      auto arguments = read_arguments(*result_.type, reply->text);
-      if (!arguments) {
-        result_.reason = "argv() of " + name + ": " + arguments.error().message;
-        return {};
-      }
-      if (round == 0) {
-        first = std::move(*arguments);
-      } else if (first != *arguments) {
-        result_.reason = "argv() of " + name + " gives another command each time";
-      }
+    if (reply->status != Status::kOk) {
+      refuse(ProbeRule::kArgv, name + " failed: " + reply->text);
     }
-    return {};
+    return reply->text;
   }
 
   HostClient& host_;
@@ -120,8 +129,16 @@ class Probe {
 
 }  // namespace
 
+std::string program_not_allowed(const Program& program, const std::vector<std::string>& allow) {
+  std::string list;
+  for (const std::string& entry : allow) list += "'" + entry + "', ";
+  return "program not allowed: '" + program.name +
+         "'; to allow it, write in the configuration: plugins: {allow: [" + list + "'" +
+         program.name + "']}";
+}
+
 Result<ProbeResult> probe(HostClient& host, const std::filesystem::path& library,
-                          const std::vector<std::string>& allow,
+                          const std::optional<std::vector<std::string>>& allow,
                           std::chrono::milliseconds deadline) {
   return Probe(host, library, deadline).run(allow);
 }

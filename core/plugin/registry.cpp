@@ -51,6 +51,18 @@ void empty_cache(const fs::path& cache) {
   }
 }
 
+/// Why the pins do not let a library in; "" when they do.
+std::string why_not_pinned(const std::string& file, const std::string& sha256,
+                           const std::map<std::string, std::string>& pinned) {
+  if (pinned.empty()) return "";
+  const auto pin = pinned.find(file);
+  if (pin != pinned.end() && pin->second == sha256) return "";
+  return std::string("not pinned: ") +
+         (pin == pinned.end() ? "the configuration pins other libraries and not this one"
+                              : "the configuration pins another content of this file") +
+         "; if this one is meant, write there: plugins: {pinned: {" + file + ": " + sha256 + "}}";
+}
+
 std::vector<fs::path> library_paths(const std::vector<fs::path>& folders) {
   std::vector<fs::path> paths;
   for (const fs::path& folder : folders) {
@@ -89,8 +101,9 @@ struct PluginRegistry::Candidate {
   fs::path path;
   FileStamp stamp;
   bool settled = false;
-  LibraryCopy copy;    // empty when it was refused
-  std::string reason;  // why
+  LibraryCopy copy;         // empty when it was refused
+  bool unfinished = false;  // refused because it is not completely written
+  std::string reason;       // why
 
   bool same_content(const Candidate& other) const {
     return path == other.path && copy.sha256 == other.copy.sha256 && reason == other.reason;
@@ -132,13 +145,14 @@ PluginRegistry::PluginRegistry(PluginConfig config)
     : config_(std::move(config)),
       host_starts_(std::make_shared<std::atomic<std::uint64_t>>(0)),
       snapshot_(std::make_shared<Snapshot>()),
-      allow_(config_.allow) {}
+      policy_{config_.allow, config_.pinned} {}
 
 PluginRegistry::~PluginRegistry() = default;
 
-void PluginRegistry::set_allow(std::vector<std::string> allow) {
+void PluginRegistry::set_allow(std::vector<std::string> allow,
+                               std::map<std::string, std::string> pinned) {
   const std::lock_guard lock(mutex_);
-  allow_ = std::move(allow);
+  policy_ = {std::move(allow), std::move(pinned)};
 }
 
 std::shared_ptr<const PluginRegistry::Snapshot> PluginRegistry::snapshot() const {
@@ -146,24 +160,28 @@ std::shared_ptr<const PluginRegistry::Snapshot> PluginRegistry::snapshot() const
   return snapshot_;
 }
 
-Result<bool> PluginRegistry::rescan() {
+Result<bool> PluginRegistry::rescan() { return scan(false); }
+
+Result<bool> PluginRegistry::look_again() { return scan(true); }
+
+Result<bool> PluginRegistry::scan(bool patient) {
   const std::lock_guard scan_lock(scan_mutex_);
   if (!scanned_) empty_cache(config_.cache);
-  auto candidates = look();
+  auto candidates = look(patient);
   if (!candidates) return candidates.error();
-  std::vector<std::string> allow;
+  Policy policy;
   bool reload = false;
   {
     const std::lock_guard lock(mutex_);
-    allow = allow_;
+    policy = policy_;
     reload = std::exchange(reload_, false);
   }
   const bool same =
-      scanned_ && !reload && allow == applied_allow_ &&
+      scanned_ && !reload && policy == applied_policy_ &&
       std::equal(candidates->begin(), candidates->end(), candidates_.begin(), candidates_.end(),
                  [](const Candidate& a, const Candidate& b) { return a.same_content(b); });
   if (!same) {
-    auto next = load(*candidates, allow);
+    auto next = load(*candidates, policy);
     if (!next) {
       const std::lock_guard lock(mutex_);
       reload_ = true;
@@ -180,46 +198,92 @@ Result<bool> PluginRegistry::rescan() {
     if (old->host) old->host->retire();
   }
   candidates_ = std::move(*candidates);
-  applied_allow_ = std::move(allow);
+  applied_policy_ = std::move(policy);
   scanned_ = true;
   return !same;
 }
 
-Result<std::vector<PluginRegistry::Candidate>> PluginRegistry::look() const {
+const PluginRegistry::Candidate* PluginRegistry::known(const fs::path& path) const {
+  const auto found = std::find_if(candidates_.begin(), candidates_.end(),
+                                  [&](const Candidate& one) { return one.path == path; });
+  return found == candidates_.end() ? nullptr : &*found;
+}
+
+Result<std::vector<PluginRegistry::Candidate>> PluginRegistry::look(bool patient) {
   std::vector<Candidate> out;
+  std::map<fs::path, std::optional<FileStamp>> pending;
+  // True when the last look saw it so, too.
+  const auto is_steady = [&](const fs::path& path, const std::optional<FileStamp>& stamp) {
+    const auto before = pending_.find(path);
+    const bool steady = before != pending_.end() && before->second == stamp;
+    pending[path] = stamp;
+    return steady;
+  };
   for (const fs::path& path : library_paths(config_.folders)) {
+    const Candidate* before = known(path);
     const auto stamp = stamp_of(path);
-    if (!stamp && stamp.error().kind == ErrorKind::kNotFound) continue;  // it has just gone
-    Candidate candidate;
-    candidate.path = path;
     if (!stamp) {
+      if (stamp.error().kind == ErrorKind::kNotFound) continue;  // it has just gone
+      Candidate candidate;
+      candidate.path = path;
       candidate.reason = stamp.error().message;
       out.push_back(std::move(candidate));
       continue;
     }
-    const auto known = std::find_if(candidates_.begin(), candidates_.end(),
-                                    [&](const Candidate& one) { return one.path == path; });
-    if (known != candidates_.end() && known->settled && known->stamp == *stamp) {
-      out.push_back(*known);
+    if (before && before->settled && before->stamp == *stamp) {
+      out.push_back(*before);
       continue;
     }
-    candidate.stamp = *stamp;
-    candidate.settled = now_ms() * 1'000'000 - stamp->changed_ns > kSettledNs;
-    auto copy = copy_library(path, config_.cache);
-    if (copy) {
-      candidate.copy = std::move(*copy);
-    } else if (copy.error().kind == ErrorKind::kInvalid) {
-      candidate.reason = copy.error().message;
-    } else {
-      return copy.error();
+    const bool is_new = !before || before->stamp != *stamp;
+    if (patient && is_new && !is_steady(path, *stamp)) {
+      if (before) out.push_back(*before);
+      continue;
     }
-    out.push_back(std::move(candidate));
+    auto candidate = read(path, *stamp);
+    if (!candidate) return candidate.error();
+    const bool fresh =
+        now_ms() * 1'000'000 - stamp->changed_ns < std::chrono::nanoseconds(kPatience).count();
+    if (patient && candidate->unfinished && fresh) {
+      pending[path] = *stamp;
+      if (before) out.push_back(*before);
+      continue;
+    }
+    out.push_back(std::move(*candidate));
   }
+  if (patient) {
+    for (const Candidate& before : candidates_) {
+      const bool there = std::any_of(out.begin(), out.end(),
+                                     [&](const Candidate& one) { return one.path == before.path; });
+      // Replaced by removing and copying, perhaps.
+      if (!there && !is_steady(before.path, std::nullopt)) out.push_back(before);
+    }
+    std::sort(out.begin(), out.end(),
+              [](const Candidate& a, const Candidate& b) { return a.path < b.path; });
+  }
+  pending_ = std::move(pending);
   return out;
 }
 
+Result<PluginRegistry::Candidate> PluginRegistry::read(const fs::path& path,
+                                                       const FileStamp& stamp) const {
+  Candidate candidate;
+  candidate.path = path;
+  candidate.stamp = stamp;
+  candidate.settled = now_ms() * 1'000'000 - stamp.changed_ns > kSettledNs;
+  auto copy = copy_library(path, config_.cache);
+  if (copy) {
+    candidate.copy = std::move(*copy);
+  } else if (copy.error().kind == ErrorKind::kInvalid || copy.error().kind == ErrorKind::kBusy) {
+    candidate.unfinished = copy.error().kind == ErrorKind::kBusy;
+    candidate.reason = copy.error().message;
+  } else {
+    return copy.error();
+  }
+  return candidate;
+}
+
 Result<std::shared_ptr<PluginRegistry::Snapshot>> PluginRegistry::load(
-    const std::vector<Candidate>& candidates, const std::vector<std::string>& allow) {
+    const std::vector<Candidate>& candidates, const Policy& policy) {
   const auto before = snapshot();
   std::map<std::string, std::string> quarantined;
   {
@@ -238,7 +302,10 @@ Result<std::shared_ptr<PluginRegistry::Snapshot>> PluginRegistry::load(
     info.sha256 = candidate.copy.sha256;
     info.reason = candidate.reason;
     if (info.reason.empty()) {
-      auto probed = probe(*host, candidate.copy.path, allow, config_.probe_deadline);
+      info.reason = why_not_pinned(info.path.filename().string(), info.sha256, policy.pinned);
+    }
+    if (info.reason.empty()) {
+      auto probed = probe(*host, candidate.copy.path, policy.allow, config_.probe_deadline);
       if (!probed) return probed.error();
       info.reason = probed->reason;
       info.abi = probed->abi;

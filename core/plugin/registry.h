@@ -31,6 +31,8 @@ struct PluginConfig {
   /// Programs that plugins may run: a Python module, or an executable with its path. A `*` at the
   /// end stands for anything.
   std::vector<std::string> allow = {"scripts.*"};
+  /// By file name, the SHA-256 that a library must have; unless it is empty, no other is loaded.
+  std::map<std::string, std::string> pinned;
   std::chrono::milliseconds call_deadline{2000};   ///< of one argv() at run time
   std::chrono::milliseconds probe_deadline{5000};  ///< of each call while a library is probed
   std::uint64_t memory_limit = 1u << 30;           ///< address space of the host, bytes; 0: none
@@ -83,8 +85,15 @@ class PluginRegistry {
   /// written, kUnavailable when the host cannot be started; what was offered stays then.
   Result<bool> rescan();
 
-  /// Replaces the allow list (the configuration was read again); the next rescan() applies it.
-  void set_allow(std::vector<std::string> allow);
+  /// rescan() for one who looks again and again: a file that appears, changes or goes is taken over
+  /// when two looks in a row have seen it so, and not while it is being written. What is half
+  /// written for more than kPatience is told as defective.
+  Result<bool> look_again();
+  static constexpr std::chrono::seconds kPatience{10};
+
+  /// Replaces the lists of what is allowed (the configuration was read again); the next rescan()
+  /// applies them.
+  void set_allow(std::vector<std::string> allow, std::map<std::string, std::string> pinned = {});
 
   /// The offered job types, in the order of `type`.
   std::vector<JobTypePtr> job_types() const;
@@ -116,26 +125,37 @@ class PluginRegistry {
   struct Plugin;
   struct Snapshot;
   struct Candidate;
+  /// What the configuration says of libraries.
+  struct Policy {
+    std::vector<std::string> allow;
+    std::map<std::string, std::string> pinned;
+    bool operator==(const Policy&) const = default;
+  };
 
-  Result<std::vector<Candidate>> look() const;
+  Result<bool> scan(bool patient);
+  Result<std::vector<Candidate>> look(bool patient);
+  Result<Candidate> read(const std::filesystem::path& path, const FileStamp& stamp) const;
+  const Candidate* known(const std::filesystem::path& path) const;
   Result<std::shared_ptr<Snapshot>> load(const std::vector<Candidate>& candidates,
-                                         const std::vector<std::string>& allow);
+                                         const Policy& policy);
   std::shared_ptr<const Snapshot> snapshot() const;
   std::shared_ptr<const Plugin> plugin_of(const JobType& type) const;
   void count_crash(const Plugin& plugin, const std::string& message);
 
-  const PluginConfig config_;  // but for `allow`, which is allow_
+  const PluginConfig config_;  // but for what is policy_
 
   const std::shared_ptr<std::atomic<std::uint64_t>> host_starts_;  // shared with each HostClient
 
   std::mutex scan_mutex_;  // one scan at a time; taken before mutex_; guards:
   std::vector<Candidate> candidates_;
-  std::vector<std::string> applied_allow_;
+  /// What the last patient look saw and did not take over yet; without a stamp: it is gone.
+  std::map<std::filesystem::path, std::optional<FileStamp>> pending_;
+  Policy applied_policy_;
   bool scanned_ = false;
 
   mutable std::mutex mutex_;  // held shortly; guards:
   std::shared_ptr<const Snapshot> snapshot_;
-  std::vector<std::string> allow_;
+  Policy policy_;
   std::map<std::string, std::weak_ptr<const Plugin>> by_sha256_;
   std::map<std::string, int> crashes_;              // by sha256
   std::map<std::string, std::string> quarantined_;  // by sha256: why; until the server ends

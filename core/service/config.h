@@ -24,6 +24,8 @@ struct Config {
   std::string python;                        ///< empty: .venv/bin/python, else python3
   std::vector<std::filesystem::path> plugin_dirs;
   std::vector<std::string> allow = {"scripts.*"};
+  std::map<std::string, std::string> pinned;  ///< SHA-256 by file name; empty: any
+  bool watch_plugins = true;                  ///< false: only `runyard plugins --rescan` looks
 
   // Who may reach it.
   std::string host = "127.0.0.1";

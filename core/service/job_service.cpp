@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "core/base/ids.h"
+#include "core/base/log.h"
 #include "core/service/environment.h"
 #include "core/service/job_engine.h"
 #include "core/service/series_file.h"
@@ -223,8 +224,10 @@ bool is_dry_run(const json::object& params) {
 JobService::JobService(Config config) : config_(std::move(config)) {}
 JobService::~JobService() = default;
 
-Result<std::unique_ptr<JobService>> JobService::open(Config config, Programs programs) {
+Result<std::unique_ptr<JobService>> JobService::open(Config config, Programs programs,
+                                                     Reread reread) {
   std::unique_ptr<JobService> service(new JobService(std::move(config)));
+  service->reread_ = std::move(reread);
   Config& settings = service->config_;
   auto confinement = Confinement::open(settings.workspace, settings.roots);
   if (!confinement) return confinement.error();
@@ -259,8 +262,10 @@ Result<std::unique_ptr<JobService>> JobService::open(Config config, Programs pro
   plugins.cache = settings.state_dir / "plugins";
   plugins.host_command = {programs.self.string(), "plugin-host"};
   plugins.allow = settings.allow;
+  plugins.pinned = settings.pinned;
   service->registry_ = std::make_unique<PluginRegistry>(std::move(plugins));
   if (auto done = service->registry_->rescan(); !done) return done.error();
+  service->note_plugins();
 
   JobService* raw = service.get();
   auto store = JobStore::open(settings.state_dir, [raw](double seconds, std::size_t writes) {
@@ -293,13 +298,53 @@ Result<std::unique_ptr<JobService>> JobService::open(Config config, Programs pro
   service->cache_.tell(service->events_);
   service->engine_->start();
   service->measured_ = service->metrics_.add_source([raw] { return raw->measure(); });
+  if (settings.watch_plugins) {
+    service->folder_watch_ = std::make_unique<FolderWatch>(
+        *service->registry_, [raw] { raw->read_policy(); }, [raw] { raw->tell_plugins(); });
+  }
   return service;
 }
 
+/// Takes the lists of what plugins may run from a configuration that has changed.
+void JobService::read_policy() {
+  const std::lock_guard lock(plugins_mutex_);
+  if (!reread_) return;
+  if (const auto config = reread_()) registry_->set_allow(config->allow, config->pinned);
+}
+
+/// Tells the log what became of each library.
+void JobService::note_plugins() {
+  const std::lock_guard lock(plugins_mutex_);
+  auto now = registry_->list();
+  for (const auto& plugin : now) {
+    const bool told =
+        std::any_of(seen_plugins_.begin(), seen_plugins_.end(), [&](const PluginInfo& seen) {
+          return seen.path == plugin.path && seen.sha256 == plugin.sha256 &&
+                 seen.state == plugin.state && seen.reason == plugin.reason;
+        });
+    if (told) continue;
+    const bool bad = plugin.state == PluginState::kQuarantined;
+    log_event(bad ? spdlog::level::warn : spdlog::level::info,
+              "plugin " + std::string(to_string(plugin.state)),
+              {{"path", plugin.path.string()},
+               {"type", plugin.type},
+               {"version", plugin.version},
+               {"sha256", plugin.sha256},
+               {"reason", plugin.reason}});
+  }
+  seen_plugins_ = std::move(now);
+}
+
+void JobService::tell_plugins() {
+  note_plugins();
+  events_.add(EventHub::Kind::kPluginsChanged);
+}
+
 Result<> JobService::rescan_plugins() {
+  read_policy();
   const auto changed = registry_->rescan();
   if (!changed) return changed.error();
-  if (*changed) events_.add(EventHub::Kind::kPluginsChanged);
+  if (*changed) tell_plugins();
   return {};
 }
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,6 +16,7 @@
 #include "core/log/log_page.h"
 #include "core/log/log_search.h"
 #include "core/model/job.h"
+#include "core/plugin/folder_watch.h"
 #include "core/plugin/registry.h"
 #include "core/queue/scheduler.h"
 #include "core/service/config.h"
@@ -65,7 +67,10 @@ class JobService {
   struct Programs {
     std::filesystem::path self, shim;
   };
-  static Result<std::unique_ptr<JobService>> open(Config config, Programs programs);
+  /// The configuration, if it has changed since it was read last. Calls do not overlap.
+  using Reread = std::function<std::optional<Config>()>;
+  static Result<std::unique_ptr<JobService>> open(Config config, Programs programs,
+                                                  Reread reread = {});
   /// Stops scheduling and writes what waits; jobs that run go on under their shims.
   ~JobService();
 
@@ -134,6 +139,9 @@ class JobService {
 
  private:
   explicit JobService(Config config);
+  void read_policy();
+  void note_plugins();
+  void tell_plugins();
   Result<JobEdit::Plan> plan(const JobTypePtr& type, const boost::json::object& params);
   std::vector<prometheus::MetricFamily> measure();
   Result<std::vector<JobCache::View>> views_of(const std::vector<std::string>& ids);
@@ -144,6 +152,9 @@ class JobService {
   std::optional<Confinement> confinement_;
   Metrics metrics_;
   std::unique_ptr<Workspace> workspace_;  // uses the confinement
+  Reread reread_;
+  std::mutex plugins_mutex_;              // guards reread_ and seen_plugins_
+  std::vector<PluginInfo> seen_plugins_;  // what the log has told
   std::unique_ptr<PluginRegistry> registry_;
   EventHub events_;
   JobCache cache_;
@@ -151,6 +162,7 @@ class JobService {
   std::unique_ptr<LineIndexes> line_indexes_;
   std::unique_ptr<JobEngine> engine_;  // it uses all of the above
   std::shared_ptr<prometheus::Collectable> measured_;
+  std::unique_ptr<FolderWatch> folder_watch_;
 };
 
 }  // namespace runyard

@@ -183,6 +183,15 @@ int read_gpu(const Node& node) { return read_number(node, 0, 4095); }
 
 int read_slots(const std::string&, const Node& node) { return read_number(node, 1, 100'000); }
 
+std::string read_sha256(const std::string& file, const Node& node) {
+  const std::string hash = read_text(node);
+  if (hash.size() != 64 || hash.find_first_not_of("0123456789abcdef") != std::string::npos) {
+    throw SettingMistake{
+        fmt::format("expects the SHA-256 of '{}', 64 digits as sha256sum prints them", file)};
+  }
+  return hash;
+}
+
 std::string read_variable(const std::string& name, const Node& node) {
   if (name.empty() || name.find('=') != std::string::npos) {
     throw SettingMistake{fmt::format("has a name that no variable can have: '{}'", name)};
@@ -211,6 +220,8 @@ std::vector<Setting> make_table() {
 
       Entry("plugins", "dirs").list(&Config::plugin_dirs, read_path),
       Entry("plugins", "allow").list(&Config::allow, read_text),
+      Entry("plugins", "pinned").mapping(&Config::pinned, read_sha256),
+      Entry("plugins", "watch").flag(&Config::watch_plugins),
 
       Entry("queue", "slots").number(&Config::slots, 0, 100'000),
       Entry("queue", "groups").mapping(&Config::group_slots, read_slots),

@@ -1,8 +1,11 @@
-# runyard_add_plugin(<type> SOURCES <file>... SCHEMA <schema.json>)
+# runyard_add_plugin(<type> SOURCES <file>... SCHEMA <schema.json> [TESTS])
 #
 # A plugin: a module library `<type>.so` in `<build>/plugins`, with its schema.json embedded. Works
 # inside this source tree (the project's warnings; never its sanitizers, as the plugin host and not
 # the test program loads it) and outside, where it needs nothing but a compiler.
+#
+# TESTS adds a test `plugin_<type>` for ctest: the library keeps the rules of the server
+# (`runyard plugin check`), also with random inputs.
 #
 # RUNYARD_PLUGIN_OUTPUT_DIRECTORY, when set, replaces `<build>/plugins`.
 
@@ -10,8 +13,11 @@ set(_runyard_sdk_dir "${CMAKE_CURRENT_LIST_DIR}" CACHE INTERNAL "Where RunyardPl
 
 if(NOT TARGET runyard_sdk)
   add_library(runyard_sdk INTERFACE)
-  get_filename_component(_runyard_include "${CMAKE_CURRENT_LIST_DIR}/../include" ABSOLUTE)
-  target_include_directories(runyard_sdk INTERFACE "${_runyard_include}")
+  # The package says where its headers are; in the source tree they are beside this folder.
+  if(NOT RUNYARD_INCLUDE_DIR)
+    get_filename_component(RUNYARD_INCLUDE_DIR "${CMAKE_CURRENT_LIST_DIR}/../include" ABSOLUTE)
+  endif()
+  target_include_directories(runyard_sdk INTERFACE "${RUNYARD_INCLUDE_DIR}")
   get_property(_runyard_languages GLOBAL PROPERTY ENABLED_LANGUAGES)
   if("CXX" IN_LIST _runyard_languages)
     target_compile_features(runyard_sdk INTERFACE cxx_std_17)
@@ -19,9 +25,9 @@ if(NOT TARGET runyard_sdk)
 endif()
 
 function(runyard_add_plugin type)
-  cmake_parse_arguments(ARG "" "SCHEMA" "SOURCES" ${ARGN})
+  cmake_parse_arguments(ARG "TESTS" "SCHEMA" "SOURCES" ${ARGN})
   if(NOT ARG_SOURCES OR NOT ARG_SCHEMA OR ARG_UNPARSED_ARGUMENTS)
-    message(FATAL_ERROR "runyard_add_plugin(<type> SOURCES <file>... SCHEMA <schema.json>)")
+    message(FATAL_ERROR "runyard_add_plugin(<type> SOURCES <file>... SCHEMA <schema.json> [TESTS])")
   endif()
   if(NOT type MATCHES "^[a-z][a-z0-9_]*$")
     message(FATAL_ERROR "runyard_add_plugin: the type '${type}' must match [a-z][a-z0-9_]*")
@@ -59,6 +65,15 @@ function(runyard_add_plugin type)
   target_link_options(${target} PRIVATE
     -Wl,--version-script=${_runyard_sdk_dir}/plugin.map -Wl,-z,defs)
   # The server loads only files that nobody but their owner can write, whatever the umask.
+  if(ARG_TESTS)
+    set(program runyard)  # the target of the source tree
+    if(RUNYARD_PROGRAM)
+      set(program "${RUNYARD_PROGRAM}")
+    endif()
+    add_test(NAME plugin_${type}
+             COMMAND ${program} plugin check --tries 10000 "$<TARGET_FILE:${target}>")
+    set_tests_properties(plugin_${type} PROPERTIES LABELS plugin TIMEOUT 300)
+  endif()
   add_custom_command(TARGET ${target} POST_BUILD COMMAND chmod go-w "$<TARGET_FILE:${target}>"
                      VERBATIM)
 endfunction()

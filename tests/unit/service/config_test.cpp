@@ -130,12 +130,13 @@ TEST_F(ConfigFile, RefusesWhatCannotBe) {
 std::set<std::string> known_settings() { return {setting_names().begin(), setting_names().end()}; }
 
 auto everything(const Config& c) {
-  return std::tie(c.workspace, c.roots, c.state_dir, c.python, c.plugin_dirs, c.allow, c.host,
-                  c.port, c.http_threads, c.max_streams, c.max_streams_per_client, c.web_dir,
-                  c.allowed_hosts, c.allowed_origins, c.slots, c.group_slots, c.gpus,
-                  c.jobs_per_gpu, c.max_queued, c.ageing_sec, c.env, c.grace_sec, c.log_max_bytes,
-                  c.retry_backoff_sec, c.keep_days, c.keep_jobs, c.log_level, c.log_format,
-                  c.log_access, c.log_file, c.log_file_bytes, c.log_file_keep);
+  return std::tie(c.workspace, c.roots, c.state_dir, c.python, c.plugin_dirs, c.allow, c.pinned,
+                  c.watch_plugins, c.host, c.port, c.http_threads, c.max_streams,
+                  c.max_streams_per_client, c.web_dir, c.allowed_hosts, c.allowed_origins, c.slots,
+                  c.group_slots, c.gpus, c.jobs_per_gpu, c.max_queued, c.ageing_sec, c.env,
+                  c.grace_sec, c.log_max_bytes, c.retry_backoff_sec, c.keep_days, c.keep_jobs,
+                  c.log_level, c.log_format, c.log_access, c.log_file, c.log_file_bytes,
+                  c.log_file_keep);
 }
 
 TEST_F(ConfigFile, EverySettingRefusesWhatIsNotItsType) {
@@ -148,7 +149,7 @@ TEST_F(ConfigFile, EverySettingRefusesWhatIsNotItsType) {
                                        "plugins.dirs",
                                        "plugins.allow",
                                        "queue.gpus"};
-  const std::set<std::string> mappings = {"queue.groups", "jobs.env"};
+  const std::set<std::string> mappings = {"queue.groups", "jobs.env", "plugins.pinned"};
   const std::set<std::string> texts = {"server.host", "server.state_dir", "server.web_dir",
                                        "workspace.python", "log.file"};
   for (const auto& setting : settings) {
