@@ -11,6 +11,7 @@
 #include <csignal>
 #include <thread>
 
+#include "api/observer.h"
 #include "api/pistache/http_layer.h"
 
 namespace runyard {
@@ -71,12 +72,20 @@ std::string name_for_limits(const Call& call) {
 
 class HttpServer::Impl {
  public:
-  Impl(Options options, Guard guard, Access& access, Router router, StreamServer& streams)
+  Impl(Options options, Guard guard, Access& access, Router router, StreamServer& streams,
+       Metrics& metrics)
       : options_(std::move(options)),
         guard_(std::move(guard)),
         access_(access),
         router_(std::move(router)),
-        streams_(streams) {}
+        streams_(streams),
+        observer_(metrics, router_, options_.log_access),
+        in_flight_(metrics.add_source([] {
+          return std::vector<prometheus::MetricFamily>{
+              std::move(MetricValues("runyard_http_requests_in_flight",
+                                     "Requests whose answer is not sent yet.")
+                            .add(http::requests_in_flight()))};
+        })) {}
 
   ~Impl() {
     if (!endpoint_) return;
@@ -105,6 +114,8 @@ class HttpServer::Impl {
   Access& access_;
   const Router router_;
   StreamServer& streams_;
+  Observer observer_;
+  const std::shared_ptr<prometheus::Collectable> in_flight_;
   std::unique_ptr<Pistache::Http::Endpoint> endpoint_;
 };
 
@@ -125,6 +136,7 @@ class HttpServer::Impl::Handler : public Pistache::Http::Handler {
 
 void HttpServer::Impl::handle(const Pistache::Http::Request& request,
                               Pistache::Http::ResponseWriter writer) {
+  const auto begun = Observer::Clock::now();
   Call call;
   call.method = Pistache::Http::methodString(request.method());
   const bool is_head = call.method == "HEAD";
@@ -145,6 +157,9 @@ void HttpServer::Impl::handle(const Pistache::Http::Request& request,
     reply = problem(500, "the server failed to answer this request; its log says why");
   }
   access_.record(call, match.route, reply);
+  const std::string id = observer_.id_of(call);
+  observer_.answered(call, is_head, match.route, reply, id, begun);
+  reply.headers.emplace_back("X-Request-Id", id);
   send(std::move(reply), std::move(writer), is_head, call);
 }
 
@@ -252,9 +267,9 @@ Result<> HttpServer::Impl::start() {
 }
 
 HttpServer::HttpServer(Options options, Guard guard, Access& access, Router router,
-                       StreamServer& streams)
+                       StreamServer& streams, Metrics& metrics)
     : impl_(std::make_unique<Impl>(std::move(options), std::move(guard), access, std::move(router),
-                                   streams)) {}
+                                   streams, metrics)) {}
 HttpServer::~HttpServer() = default;
 Result<> HttpServer::start() { return impl_->start(); }
 std::uint16_t HttpServer::port() const { return impl_->port(); }

@@ -103,25 +103,22 @@ int run_serve(const Args& args) {
   }
   // It outlives all that streams come from.
   StreamServer streams({config->max_streams, config->max_streams_per_client});
-  auto service = JobService::open(*config, {"/proc/self/exe", program_folder() / "runyard-shim"});
+  auto service = JobService::open(*config, {"/proc/self/exe", program_folder() / "runyard-shim"},
+                                  options.rereader());
   if (!service) return fail(service.error());
   const Config& settings = (*service)->config();
 
   auto guard = make_guard(settings);
   if (!guard) return fail(guard.error());
   Access access(settings.state_dir, with_tokens);
-  HttpServer server({settings.host, settings.port, settings.http_threads}, std::move(*guard),
-                    access, Router(all_routes(**service, access, streams)), streams);
+  HttpServer server({settings.host, settings.port, settings.http_threads, settings.log_access},
+                    std::move(*guard), access, Router(all_routes(**service, access, streams)),
+                    streams, (*service)->metrics());
   if (auto done = server.start(); !done) return fail(done.error());
 
   std::size_t loaded = 0;
   for (const auto& plugin : (*service)->plugins()) {
-    if (plugin.state == PluginState::kLoaded) {
-      ++loaded;
-    } else {
-      spdlog::warn("plugin {}: {}: {}", plugin.path.string(), to_string(plugin.state),
-                   plugin.reason);
-    }
+    if (plugin.state == PluginState::kLoaded) ++loaded;
   }
   if (loaded == 0) spdlog::warn("no job type is loaded: --plugin-dir names a folder of plugins");
   fmt::print("Runyard {} serves {} at http://{}:{} with {} job type(s)\n", kVersion,

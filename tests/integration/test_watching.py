@@ -1,5 +1,6 @@
 """What an operator watches: /metrics, /readyz, /healthz and the lines of the server's log."""
 
+import http.client
 import json
 import re
 
@@ -121,3 +122,26 @@ def test_the_log_goes_where_the_configuration_says(make_server, command_plugin):
     server.stop()
     assert server.log_text() == ""
     assert (server.workspace / "logs" / "server.log").read_text() == ""
+
+
+def test_requests_are_measured_and_logged(make_server):
+    server = make_server(environment={"RUNYARD_LOG__FORMAT": "json", "RUNYARD_LOG__ACCESS": "true"}).start()
+    reply = server.request("GET", "/api/jobs/recent?q=%0Aforged", headers={"X-Request-Id": "mine-1"})
+    assert reply.headers["X-Request-Id"] == "mine-1"
+    reply = server.request("GET", "/api/no%0Asuch", headers={"X-Request-Id": "not an id"})
+    made = reply.headers["X-Request-Id"]
+    assert reply.status == 404 and made != "not an id"
+    client = http.client.HTTPConnection(server.host, server.port, timeout=60)
+    client.request("HEAD", "/api/jobs/recent")
+    assert client.getresponse().status == 200
+    client.close()
+    lines = [json.loads(line) for line in server.log_text().splitlines() if '"request"' in line]
+    by_id = {line["request_id"]: line for line in lines}
+    assert by_id["mine-1"]["route"] == "/api/jobs/recent" and by_id["mine-1"]["status"] == 200
+    assert by_id["mine-1"]["peer"] == "127.0.0.1" and by_id["mine-1"]["bytes"] > 0
+    assert by_id[made]["status"] == 404 and "route" not in by_id[made]
+    assert any(line["method"] == "HEAD" for line in lines)
+    now = scrape(server)
+    assert now("runyard_http_request_seconds_count", method="GET", route="/api/jobs/recent", status="2xx") == 2
+    assert now("runyard_http_request_seconds_count", route="", status="4xx") == 1
+    assert now("runyard_http_requests_in_flight") == 1
