@@ -1,7 +1,8 @@
-import { screen } from '@testing-library/react';
-import { describe, expect, it } from 'vitest';
+import { screen, within } from '@testing-library/react';
+import userEvent from '@testing-library/user-event';
+import { describe, expect, it, vi } from 'vitest';
 import type { JobType } from '@/shared/api/types';
-import { mapMistakes, onlyTouched } from '@/shared/form/mistakes';
+import { mapMistakes, ofInputs, onlyTouched } from '@/shared/form/mistakes';
 import SchemaForm from '@/shared/form/SchemaForm';
 import { show } from './render';
 
@@ -46,16 +47,10 @@ describe('mapMistakes', () => {
   });
 
   it('looks below `params` when the body has more than the inputs', () => {
-    const { fields, rest } = mapMistakes(
-      [
-        { pointer: '/params/config_path', message: 'a' },
-        { pointer: '/type', message: 'b' },
-      ],
-      type.input_schema,
-      ['params'],
-    );
-    expect(fields).toEqual({ config_path: { __errors: ['a'] } });
-    expect(rest).toEqual(['type: b']);
+    expect(ofInputs([{ pointer: '/params/config_path', message: 'a' }, { pointer: '/_job/slots', message: 'b' }])).toEqual([
+      { pointer: '/config_path', message: 'a' },
+      { pointer: '/_job/slots', message: 'b' },
+    ]);
   });
 
   it('leaves alone what nobody has been at', () => {
@@ -88,5 +83,38 @@ describe('SchemaForm', () => {
     expect(screen.getByText('#2: must be a ticker')).toBeTruthy();
     expect(screen.getByText(/Line 2: must be key=value/)).toBeTruthy();
     expect(screen.getByText('gone: is not expected')).toBeTruthy();
+  });
+
+  it('is found by its own labels when several forms are on a page', async () => {
+    const first = vi.fn();
+    const second = vi.fn();
+    const touched = vi.fn();
+    show(
+      <>
+        <section aria-label="first" hidden>
+          <SchemaForm type={type} value={{}} onChange={first} mistakes={[]} />
+        </section>
+        <section aria-label="second">
+          <SchemaForm
+            type={type}
+            value={{ overrides: ['y'] }}
+            onChange={second}
+            onTouched={touched}
+            mistakes={[{ pointer: '/overrides/0', message: 'must be key=value' }]}
+          />
+        </section>
+      </>,
+    );
+    const shown = await screen.findByRole('region', { name: 'second' });
+    for (const label of shown.querySelectorAll('label')) {
+      expect(shown.contains(label.control), label.textContent).toBe(true);
+    }
+    const depth = within(shown).getByLabelText('Depth');
+    await userEvent.type(depth, '3');
+    await userEvent.tab();
+    expect(first).not.toHaveBeenCalled();
+    expect(second).toHaveBeenCalled();
+    expect(touched).toHaveBeenCalledWith('limits');
+    expect(within(shown).getByText(/Line 1: must be key=value/)).toBeTruthy();
   });
 });

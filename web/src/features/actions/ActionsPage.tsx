@@ -10,7 +10,7 @@ import type { FieldMistake, Job, JobOptions, JobType, JsonObject } from '@/share
 import { ErrorState, LoadingState, Notice } from '@/shared/components/Notice';
 import { Page, Panel } from '@/shared/components/Page';
 import { CommandPreview } from '@/shared/form/CommandPreview';
-import { onlyTouched, steps } from '@/shared/form/mistakes';
+import { ofInputs, onlyTouched, steps } from '@/shared/form/mistakes';
 import { usePreview } from '@/shared/form/preview';
 import { RunOptions } from '@/shared/form/RunOptions';
 import { descriptionOf, titleOf } from '@/shared/form/ui_schema';
@@ -142,9 +142,7 @@ function JobForm({ type, initial }: { type: JobType; initial: JsonObject }) {
   };
   const failed = (error: unknown) => {
     if (error instanceof ApiError && error.mistakes.length) {
-      setRefused(
-        error.mistakes.map((mistake) => ({ ...mistake, pointer: mistake.pointer.replace(/^\/params(?=\/)/, '') })),
-      );
+      setRefused(ofInputs(error.mistakes));
     }
   };
   const send = () => {
@@ -308,7 +306,7 @@ export function Component() {
               <Tabs.Panel key={type.type} value={type.type} p="md">
                 {opened[type.type] !== undefined && (
                   <JobForm
-                    key={`${type.version} ${opened[type.type]}`}
+                    key={opened[type.type]}
                     type={type}
                     initial={{
                       ...defaultsOf(type.input_schema),

@@ -5,6 +5,7 @@ import { useRerun } from '@/shared/api/jobs';
 import type { FieldMistake, Job, JobType, JsonObject } from '@/shared/api/types';
 import { DiffTable } from '@/shared/components/DiffTable';
 import { CommandPreview } from '@/shared/form/CommandPreview';
+import { ofInputs } from '@/shared/form/mistakes';
 import { usePreview } from '@/shared/form/preview';
 import SchemaForm from '@/shared/form/SchemaForm';
 import { titleOf } from '@/shared/form/ui_schema';
@@ -36,8 +37,12 @@ export function Duplicate({ job, type, close, made }: Props) {
     () => compare([before, given(params)]).filter((row) => row.differs),
     [before, params],
   );
-  const mistakes = preview.fresh ? preview.mistakes : refused;
+  const mistakes = refused.length ? refused : preview.mistakes;
 
+  const change = (next: JsonObject) => {
+    setRefused(kNoMistakes);
+    setParams(next);
+  };
   const submit = () => {
     // An input that was taken out of the form must not come back from the old job.
     const cleared = Object.keys(job.params).filter((key) => !(key in given(params)));
@@ -51,7 +56,7 @@ export function Duplicate({ job, type, close, made }: Props) {
           made(next);
           close();
         },
-        onError: (error) => setRefused(error instanceof ApiError ? error.mistakes : kNoMistakes),
+        onError: (error) => setRefused(error instanceof ApiError ? ofInputs(error.mistakes) : kNoMistakes),
       },
     );
   };
@@ -66,7 +71,7 @@ export function Duplicate({ job, type, close, made }: Props) {
       closeButtonProps={{ 'aria-label': t('action.close') }}
     >
       <Stack gap="md">
-        <SchemaForm type={type} value={params} onChange={setParams} mistakes={mistakes} onSubmit={submit} />
+        <SchemaForm type={type} value={params} onChange={change} mistakes={mistakes} onSubmit={submit} />
         <DiffTable
           title={t('duplicate.changes')}
           rows={rows}

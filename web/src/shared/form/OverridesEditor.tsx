@@ -99,11 +99,11 @@ export function OverridesWidget(props: WidgetProps) {
   const { id, label, value, onChange, onBlur, schema, options, rawErrors, registry } = props;
   const { mistakes = [] } = (registry.formContext ?? {}) as { mistakes?: FieldMistake[] };
   const entryErrors = new Map<number, string>();
+  const { idPrefix, idSeparator } = registry.globalFormOptions;
   for (const mistake of mistakes) {
-    const [field, index] = steps(mistake.pointer);
-    if (field && index !== undefined && id === `root_${field}`) {
-      entryErrors.set(Number(index), mistake.message);
-    }
+    const path = steps(mistake.pointer);
+    const index = path.pop();
+    if (id === [idPrefix, ...path].join(idSeparator)) entryErrors.set(Number(index), mistake.message);
   }
   const items = (props.uiSchema?.items ?? {}) as Record<string, unknown>;
   return (

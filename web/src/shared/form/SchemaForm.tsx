@@ -3,7 +3,7 @@ import { Validator } from '@cfworker/json-schema';
 import { withTheme } from '@rjsf/core';
 import { Theme } from '@rjsf/mantine';
 import type { FieldErrorProps, ObjectFieldTemplateProps, RJSFSchema, ValidatorType } from '@rjsf/utils';
-import { useMemo } from 'react';
+import { useId, useMemo } from 'react';
 import type { FieldMistake, JobType, JsonObject } from '../api/types';
 import { useI18n } from '../i18n';
 import { mapMistakes } from './mistakes';
@@ -73,6 +73,9 @@ const templates = {
   DescriptionFieldTemplate: DescriptionTemplate,
 };
 
+/** Between the steps of a control's id: what no name of an input has. */
+const kSeparator = '::';
+
 interface Props {
   type: JobType;
   value: JsonObject;
@@ -81,16 +84,14 @@ interface Props {
   onTouched?: (field: string) => void;
   onSubmit?: () => void;
   disabled?: boolean;
-  /** Where in the request's body the inputs are, if not at its top. */
-  below?: string[];
 }
-
-const kTop: string[] = [];
 
 /** The inputs of a job type, from its schema; mistakes at their fields. */
 export default function SchemaForm(props: Props) {
-  const { type, value, onChange, mistakes, onTouched, onSubmit, disabled, below = kTop } = props;
+  const { type, value, onChange, mistakes, onTouched, onSubmit, disabled } = props;
   const { t, language } = useI18n();
+  // Several forms may be on a page, of which one is shown: a label must lead to its own form's control.
+  const prefix = useId();
   const uiSchema = useMemo(
     () => ({
       ...uiSchemaOf(type, language),
@@ -99,7 +100,7 @@ export default function SchemaForm(props: Props) {
     }),
     [type, language],
   );
-  const mapped = useMemo(() => mapMistakes(mistakes, type.input_schema, below), [mistakes, type, below]);
+  const mapped = useMemo(() => mapMistakes(mistakes, type.input_schema), [mistakes, type]);
   const context = useMemo(() => ({ mistakes }), [mistakes]);
   const schema = useMemo(() => {
     // The page has the title already.
@@ -127,9 +128,10 @@ export default function SchemaForm(props: Props) {
         noHtml5Validate
         showErrorList={false}
         disabled={disabled ?? false}
-        idSeparator="_"
+        idPrefix={prefix}
+        idSeparator={kSeparator}
         onChange={(event) => onChange((event.formData ?? {}) as JsonObject)}
-        onBlur={(id) => onTouched?.(id.replace(/^root_/, ''))}
+        onBlur={(id) => onTouched?.(id.split(kSeparator)[1] ?? '')}
         onSubmit={() => onSubmit?.()}
       >
         {/* Enter submits. */}

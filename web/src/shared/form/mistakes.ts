@@ -35,18 +35,11 @@ export interface Mapped {
  * points at something that the form does not show is kept for the top of it, never dropped. A list of
  * plain values is one control, so its items' mistakes stand together, with their numbers.
  */
-export function mapMistakes(mistakes: FieldMistake[], schema: InputSchema, below: string[] = []): Mapped {
+export function mapMistakes(mistakes: FieldMistake[], schema: InputSchema): Mapped {
   const fields: FieldErrors = {};
   const rest: string[] = [];
   for (const { pointer, message } of mistakes) {
-    let path = steps(pointer);
-    if (below.length) {
-      if (!below.every((step, index) => path[index] === step)) {
-        rest.push(path.length ? `${path.join('.')}: ${message}` : message);
-        continue;
-      }
-      path = path.slice(below.length);
-    }
+    const path = steps(pointer);
     let at: InputSchema | undefined = schema;
     let node = fields;
     let text = message;
@@ -74,4 +67,9 @@ export function mapMistakes(mistakes: FieldMistake[], schema: InputSchema, below
 /** The mistakes of the fields that somebody has been at. */
 export function onlyTouched(mistakes: FieldMistake[], touched: ReadonlySet<string>): FieldMistake[] {
   return mistakes.filter(({ pointer }) => touched.has(steps(pointer)[0] ?? ''));
+}
+
+/** What a submit was refused for, as the form has it: the inputs may be below `params` in its body. */
+export function ofInputs(mistakes: FieldMistake[]): FieldMistake[] {
+  return mistakes.map((mistake) => ({ ...mistake, pointer: mistake.pointer.replace(/^\/params(?=\/|$)/, '') }));
 }
