@@ -6,13 +6,15 @@ target_compile_options(runyard_warnings INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor -Woverloaded-virtual>
   # g++ 12 reports false positives of these in the standard library and Boost at -O2.
   $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized -Wno-restrict -Wno-array-bounds
-  -Wno-stringop-overflow>)
+  -Wno-stringop-overflow -Wno-stringop-overread>
+  # Files of a folder are compiled together (unity builds), so that none of them is "the main file".
+  $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-subobject-linkage>)
 
 add_library(runyard_options INTERFACE)
 target_link_libraries(runyard_options INTERFACE runyard_warnings Threads::Threads)
 target_include_directories(runyard_options INTERFACE ${PROJECT_SOURCE_DIR})
-# re2.pc asks for it, and all users of the precompiled header must be compiled alike.
-target_compile_options(runyard_options INTERFACE -pthread)
+# All users of a precompiled header must be compiled alike; re2.pc asks for -pthread.
+target_compile_options(runyard_options INTERFACE -pthread -fPIC)
 if(RUNYARD_SANITIZE)
   target_compile_options(runyard_options INTERFACE
     -fsanitize=${RUNYARD_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)

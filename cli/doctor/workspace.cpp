@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr auto kDeadline = std::chrono::seconds(10);
+constexpr auto kProbeDeadline = std::chrono::seconds(10);
 
 /// Reads the workspace's scripts and runs none of them: which modules do they import at their top
 /// that this Python does not have? What stands within `try` is taken for optional.
@@ -50,7 +50,7 @@ print(json.dumps({'version': platform.python_version(), 'missing': missing,
 bool is_writable(const fs::path& path) { return ::access(path.c_str(), W_OK | X_OK) == 0; }
 
 Finding check_git(const fs::path& workspace) {
-  const auto version = run_program({"git", "--version"}, {.limit = kDeadline});
+  const auto version = run_program({"git", "--version"}, {.limit = kProbeDeadline});
   if (!version || version->exit_code != 0) {
     return warning("git", "git cannot be run, so jobs do not say which commit they ran",
                    "install git");
@@ -98,7 +98,7 @@ std::vector<Finding> check_python(const Config& config) {
   if (!command) return {bad("python", command.error().message, "see docs/operations.md")};
   const std::string& python = command->front();
   const auto done =
-      run_program({python, "-c", kMissingModules}, {.limit = kDeadline, .folder = workspace});
+      run_program({python, "-c", kMissingModules}, {.limit = kProbeDeadline, .folder = workspace});
   if (!done) return {bad("python", done.error().message, "set 'workspace.python' to another one")};
   boost::system::error_code parse_error;
   const auto document = boost::json::parse(done->output, parse_error);

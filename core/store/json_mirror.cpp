@@ -17,7 +17,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr auto kDelay = std::chrono::milliseconds(200);
-constexpr auto kRetryEvery = std::chrono::seconds(1);
+constexpr auto kWriteAgainAfter = std::chrono::seconds(1);
 constexpr std::size_t kMaxRecord = 8u << 20;
 
 void write_indented(const json::value& value, int depth, std::string& out) {
@@ -102,7 +102,7 @@ void JsonMirror::run() {
   bool failed = false;
   for (;;) {
     wake_.wait(lock, [this] { return !waiting_.empty() || stopping_; });
-    wake_.wait_for(lock, failed ? std::chrono::milliseconds(kRetryEvery) : kDelay,
+    wake_.wait_for(lock, failed ? std::chrono::milliseconds(kWriteAgainAfter) : kDelay,
                    [this] { return stopping_; });
     const bool stop = stopping_;
     std::map<std::string, JobPtr> batch;

@@ -20,7 +20,7 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr const char* kFolder = "backtests";
+constexpr const char* kBacktestsFolder = "backtests";
 constexpr const char* kTrades = "trades.csv";
 constexpr const char* kPlot = "plots/equity_curve.png";
 constexpr std::size_t kRecentTrades = 3;
@@ -44,7 +44,7 @@ Error no_backtest(std::string_view id) {
 
 Result<Folder> open_backtest(const Confinement& confinement, std::string_view id) {
   if (!is_backtest_id(id)) return no_backtest(id);
-  auto folder = Folder::open(confinement, fmt::format("{}/{}", kFolder, id));
+  auto folder = Folder::open(confinement, fmt::format("{}/{}", kBacktestsFolder, id));
   if (!folder && folder.error().kind == ErrorKind::kNotFound) return no_backtest(id);
   return folder;
 }
@@ -172,7 +172,7 @@ Backtests::Facts Backtests::facts_of(const Folder& folder, const std::string& pr
 
 Result<Page> Backtests::recent(const PageQuery& query) {
   Page page;
-  const auto folder = Folder::open(confinement_, kFolder);
+  const auto folder = Folder::open(confinement_, kBacktestsFolder);
   if (!folder && folder.error().kind == ErrorKind::kNotFound) return page;
   if (!folder) return folder.error();
   std::vector<std::pair<TimeMs, std::string>> found;

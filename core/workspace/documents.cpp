@@ -11,7 +11,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-constexpr std::size_t kMaxDepth = 64;
+constexpr std::size_t kDeepestJson = 64;
 
 bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; }
 
@@ -88,7 +88,7 @@ Result<json::value> read_json(std::string_view bytes) {
   const std::string text = without_nan(clean_text(bytes));
   if (trim(text).empty()) return make_error(ErrorKind::kInvalid, "it is empty");
   json::parse_options options;
-  options.max_depth = kMaxDepth;
+  options.max_depth = kDeepestJson;
   json::error_code error;
   json::value document = json::parse(text, error, {}, options);
   if (error) return make_error(ErrorKind::kInvalid, "it is no JSON: " + error.message());

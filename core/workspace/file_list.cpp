@@ -10,7 +10,7 @@
 namespace runyard {
 namespace {
 
-constexpr int kMaxDepth = 16;
+constexpr int kDeepestFolder = 16;
 
 bool is_shown(const std::string& name) {
   return !name.starts_with('.') && name != "__pycache__" && sanitize_utf8(name) == name &&
@@ -65,7 +65,8 @@ Result<FileList> list_files(const Confinement& confinement, const FileQuery& que
                                              : folder->open_file(entry.name).has_value())) {
         continue;
       }
-      if (entry.is_folder && place.depth < kMaxDepth) waiting.push_back({path, place.depth + 1});
+      if (entry.is_folder && place.depth < kDeepestFolder)
+        waiting.push_back({path, place.depth + 1});
       if (entry.is_folder == query.folders && contains(path, query.text)) {
         list.paths.push_back(path);
       }

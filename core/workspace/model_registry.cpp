@@ -14,7 +14,7 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr const char* kFolder = "reports/registry";
+constexpr const char* kRegistryFolder = "reports/registry";
 constexpr const char* kModels = "registry_models";
 constexpr const char* kBest = "registry_best_by_ticker";
 constexpr const char* kCommand =
@@ -198,7 +198,7 @@ FileCache<json::array>::Value ModelRegistry::table(const std::string& name) {
     return make_error(ErrorKind::kNotFound,
                       fmt::format("{}; run `{}`, or submit an index-runs job", why, kCommand));
   };
-  const auto folder = Folder::open(confinement_, kFolder);
+  const auto folder = Folder::open(confinement_, kRegistryFolder);
   if (!folder) return missing("there is no registry yet");
   std::vector<std::pair<std::string, FileIdentity>> files;
   for (const char* suffix : {".csv", ".json"}) {

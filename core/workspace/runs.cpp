@@ -15,7 +15,7 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr const char* kFolder = "runs";
+constexpr const char* kRunsFolder = "runs";
 constexpr const char* kBaseModels = "models/base";
 constexpr const char* kTunedModels = "models/finetuned";
 constexpr const char* kModelFiles[] = {"final.zip", "best.zip", "last.zip"};
@@ -102,7 +102,7 @@ std::vector<std::string> tuned_tickers(const Folder& run) {
 
 Result<Folder> open_run(const Confinement& confinement, std::string_view run_id) {
   if (!is_run_id(run_id)) return no_run(run_id);
-  auto folder = Folder::open(confinement, fmt::format("{}/{}", kFolder, run_id));
+  auto folder = Folder::open(confinement, fmt::format("{}/{}", kRunsFolder, run_id));
   if (!folder && folder.error().kind == ErrorKind::kNotFound) return no_run(run_id);
   return folder;
 }
@@ -117,7 +117,7 @@ Runs::Runs(const Confinement& confinement)
 
 Result<Page> Runs::recent(const PageQuery& query) {
   Page page;
-  const auto folder = Folder::open(confinement_, kFolder);
+  const auto folder = Folder::open(confinement_, kRunsFolder);
   if (!folder && folder.error().kind == ErrorKind::kNotFound) return page;
   if (!folder) return folder.error();
   std::vector<std::string> ids;
@@ -152,7 +152,8 @@ Result<Page> Runs::recent(const PageQuery& query) {
       row[field] = facts ? (*facts)->at(field) : nullptr;
     }
     row["manifest_path"] =
-        has_manifest ? json::value(fmt::format("{}/{}/manifest.json", kFolder, run_id)) : nullptr;
+        has_manifest ? json::value(fmt::format("{}/{}/manifest.json", kRunsFolder, run_id))
+                     : nullptr;
     page.rows.push_back(std::move(row));
   }
   return page;

@@ -18,7 +18,7 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t kMaxDepth = 64;
+constexpr std::size_t kDeepestYaml = 64;
 constexpr std::size_t kMaxValues = 1'000'000;  // aliases of aliases grow without end
 constexpr std::size_t kBytesAsValue = 32;      // long texts count as several values
 
@@ -136,7 +136,7 @@ class Builder : public YAML::EventHandler {
   }
 
   void open(json::value empty, YAML::anchor_t anchor) {
-    if (levels_.size() >= kMaxDepth) throw TooMuch{"it is nested too deeply"};
+    if (levels_.size() >= kDeepestYaml) throw TooMuch{"it is nested too deeply"};
     levels_.push_back({std::move(empty), anchor, values_, {}, {}});
   }
 

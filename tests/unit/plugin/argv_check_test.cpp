@@ -12,7 +12,7 @@ JobType type_with_flags() {
   return type;
 }
 
-std::string refusal(std::string_view text) {
+std::string refused(std::string_view text) {
   const auto arguments = read_arguments(type_with_flags(), text);
   return arguments ? "" : arguments.error().message;
 }
@@ -27,18 +27,18 @@ TEST(Arguments, AreReadAsTheyAre) {
 }
 
 TEST(Arguments, APromiseThatIsBrokenIsNamed) {
-  EXPECT_NE(refusal(R"(["--config"])").find("'--config' begins with '-'"), std::string::npos);
-  EXPECT_NE(refusal(R"(["-5"])"), "");
-  EXPECT_NE(refusal(R"(["--"])"), "");
-  EXPECT_NE(refusal(R"(["--setx"])"), "");
-  EXPECT_NE(refusal(R"(["a\u0000b"])").find("NUL"), std::string::npos);
+  EXPECT_NE(refused(R"(["--config"])").find("'--config' begins with '-'"), std::string::npos);
+  EXPECT_NE(refused(R"(["-5"])"), "");
+  EXPECT_NE(refused(R"(["--"])"), "");
+  EXPECT_NE(refused(R"(["--setx"])"), "");
+  EXPECT_NE(refused(R"(["a\u0000b"])").find("NUL"), std::string::npos);
   for (const char* bad : {"", "{}", "[1]", "[\"a\"", "\"a\""}) {
-    EXPECT_NE(refusal(bad).find("no JSON array of strings"), std::string::npos) << bad;
+    EXPECT_NE(refused(bad).find("no JSON array of strings"), std::string::npos) << bad;
   }
   std::string many = "[\"\"";
   for (int i = 0; i < 1024; ++i) many += ",\"\"";
-  EXPECT_NE(refusal(many + "]").find("more than 1024"), std::string::npos);
-  EXPECT_NE(refusal("[\"" + std::string(128 << 10, 'a') + "\"]").find("longer than"),
+  EXPECT_NE(refused(many + "]").find("more than 1024"), std::string::npos);
+  EXPECT_NE(refused("[\"" + std::string(128 << 10, 'a') + "\"]").find("longer than"),
             std::string::npos);
 }
 
