@@ -11,7 +11,6 @@ import {
   useMantineColorScheme,
 } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
-import { Notifications } from '@mantine/notifications';
 import {
   IconChartLine,
   IconCheck,
@@ -44,6 +43,10 @@ import classes from './Shell.module.css';
 
 const SignIn = lazy(() =>
   import('@/features/session/SignIn').then((module) => ({ default: module.SignIn })),
+);
+// Toasts are wanted after something was done, never to show a page.
+const Notifications = lazy(() =>
+  import('@mantine/notifications').then((module) => ({ default: module.Notifications })),
 );
 const Help = lazy(() => import('./Help').then((module) => ({ default: module.Help })));
 
@@ -200,7 +203,8 @@ export function Shell() {
   useEffect(() => close(), [pathname, close]);
 
   if (session.isPending) return null;
-  if (session.isError) return <ErrorState error={session.error} retry={() => void session.refetch()} />;
+  // What is known of the session stands while the server is away: the page is kept, with what was typed.
+  if (!session.data) return <ErrorState error={session.error} retry={() => void session.refetch()} />;
   if (session.data.auth_required && !session.data.authenticated) {
     return (
       <Suspense fallback={null}>
@@ -217,7 +221,9 @@ export function Shell() {
       padding={0}
     >
       {/* Here, because toasts have links. */}
-      <Notifications position="bottom-right" limit={4} autoClose={6000} />
+      <Suspense fallback={null}>
+        <Notifications position="bottom-right" limit={4} autoClose={6000} />
+      </Suspense>
       <a href="#main" className="skip-link">
         {t('nav.skip')}
       </a>

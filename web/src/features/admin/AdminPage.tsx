@@ -204,7 +204,7 @@ function QueueFacts({ queue }: { queue: Queue }) {
           [t('dashboard.queued'), formatNumber(queue.queued)],
           ...queue.gpus.map((gpu): [string, string] => [`GPU ${gpu.id}`, t('admin.used', { used: gpu.jobs, total: gpu.limit })]),
           ...queue.groups.map((group): [string, string] => [
-            t('admin.group', { name: group.name }),
+            group.name ? t('admin.group', { name: group.name }) : t('admin.noGroup'),
             group.slots ? t('admin.used', { used: group.used, total: group.slots }) : formatNumber(group.jobs),
           ]),
         ]}

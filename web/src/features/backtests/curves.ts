@@ -22,13 +22,19 @@ export function drawdown(points: EquityPoint[]): Point[] {
   });
 }
 
-/** Gain since the first value, so that accounts of different sizes can be laid over each other. */
+/**
+ * Gain on the money paid in so far, so that accounts of different sizes can be laid over each other and
+ * money that comes in later is no gain; without such a column, gain since the first value.
+ */
 export function relative(points: EquityPoint[]): Point[] {
-  const first = points.find((point) => point.portfolio_value)?.portfolio_value;
-  return points.map((point) => [
-    day(point),
-    point.portfolio_value === null || !first ? null : point.portfolio_value / first - 1,
-  ]);
+  const first = points.find((point) => point.portfolio_value)?.portfolio_value ?? 0;
+  const sums = points.flatMap((point) => point.injected_cash ?? []);
+  const known = sums.some((sum) => sum > 0) && sums.every((sum, index) => sum >= (sums[index - 1] ?? 0));
+  let paid = known ? 0 : first;
+  return points.map((point) => {
+    if (known) paid = point.injected_cash ?? paid;
+    return [day(point), point.portfolio_value === null || paid <= 0 ? null : point.portfolio_value / paid - 1];
+  });
 }
 
 interface Names {

@@ -179,18 +179,23 @@ function BestModels() {
 function JobLine({ job, titles }: { job: JobRow; titles: Map<string, string> }) {
   return (
     <li className={classes.line}>
-      <StatusBadge status={job.status} cancelling={job.cancel_requested} />
+      <span className={classes.status}>
+        <StatusBadge status={job.status} cancelling={job.cancel_requested} />
+      </span>
       <span className={classes.grow}>
         <Anchor component={Link} to={`/jobs/${job.job_id}`} size="sm" className="ellipsis" display="block" title={job.job_id}>
           {job.name || titles.get(job.job_type) || job.job_type}
-          <Text span c="dimmed" size="xs" ml={10}>
-            <Time value={job.created_at} />
-          </Text>
         </Anchor>
+        <span className={classes.below}>
+          <Time value={job.created_at} />
+          <JobLinks links={job.links} max={1} />
+        </span>
       </span>
-      <span className={classes.made}>
-        {job.status === 'RUNNING' ? <ProgressBar job={job} /> : <JobLinks links={job.links} max={1} />}
-      </span>
+      {job.status === 'RUNNING' && (
+        <span className={classes.progress}>
+          <ProgressBar job={job} />
+        </span>
+      )}
       <span className={classes.time}>
         {job.status === 'RUNNING' && typeof job.progress?.eta_sec === 'number' ? (
           <Text span size="xs" c="dimmed" className="num">

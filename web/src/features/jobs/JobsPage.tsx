@@ -1,5 +1,4 @@
-import { ActionIcon, Button, CloseButton, Select, Text, TextInput } from '@mantine/core';
-import { useDebouncedCallback } from '@mantine/hooks';
+import { ActionIcon, Button, Select, Text } from '@mantine/core';
 import { IconFilterOff, IconListSearch, IconPlayerPlay, IconSearch, IconX } from '@tabler/icons-react';
 import type { RowSelectionState } from '@tanstack/react-table';
 import { lazy, Suspense, useMemo, useState } from 'react';
@@ -10,10 +9,11 @@ import { useLive } from '@/shared/api/live';
 import { useQueue } from '@/shared/api/queue';
 import { kStatuses } from '@/shared/api/types';
 import type { JobRow, JobStatus } from '@/shared/api/types';
+import { AddressInput } from '@/shared/components/AddressInput';
 import { ErrorState, LoadingState, Notice } from '@/shared/components/Notice';
 import { Page } from '@/shared/components/Page';
 import { titleOf } from '@/shared/form/ui_schema';
-import { useI18n, useT } from '@/shared/i18n';
+import { useI18n } from '@/shared/i18n';
 import { formatNumber } from '@/shared/lib/format';
 import { JobTable } from './JobTable';
 import classes from './JobsPage.module.css';
@@ -49,45 +49,6 @@ function useFilter() {
     );
   const clear = () => setSearch({}, { replace: true });
   return { filter, set, clear, any: Object.values(filter).some(Boolean) };
-}
-
-function SearchBox({ value, onChange }: { value: string; onChange: (value: string) => void }) {
-  const t = useT();
-  const [text, setText] = useState(value);
-  const [seen, setSeen] = useState(value);
-  // The address changed by itself: back, or "clear".
-  if (seen !== value) {
-    setSeen(value);
-    if (value !== text.trim()) setText(value);
-  }
-  const later = useDebouncedCallback(onChange, 250);
-  return (
-    <TextInput
-      className={classes.search}
-      size="xs"
-      data-search
-      aria-label={t('jobs.search')}
-      placeholder={t('jobs.search')}
-      leftSection={<IconSearch size={15} />}
-      rightSection={
-        text ? (
-          <CloseButton
-            size="xs"
-            aria-label={t('action.clear')}
-            onClick={() => {
-              setText('');
-              onChange('');
-            }}
-          />
-        ) : null
-      }
-      value={text}
-      onChange={(event) => {
-        setText(event.currentTarget.value);
-        later(event.currentTarget.value.trim());
-      }}
-    />
-  );
 }
 
 export function JobsPage() {
@@ -129,7 +90,15 @@ export function JobsPage() {
       }
     >
       <div className={classes.bar}>
-        <SearchBox value={filter.q ?? ''} onChange={(value) => set('q', value)} />
+        <AddressInput
+          className={classes.search}
+          data-search
+          aria-label={t('jobs.search')}
+          placeholder={t('jobs.search')}
+          leftSection={<IconSearch size={15} />}
+          value={filter.q ?? ''}
+          onChange={(value) => set('q', value)}
+        />
         <Select
           size="xs"
           w={150}
@@ -211,11 +180,11 @@ export function JobsPage() {
       </div>
       {selected.length > 0 && (
         <Suspense fallback={null}>
-        <SelectionBar jobs={selected} clear={() => setSelection({})}>
-          <ActionIcon aria-label={t('jobs.unselect')} onClick={() => setSelection({})}>
-            <IconX size={16} />
-          </ActionIcon>
-        </SelectionBar>
+          <SelectionBar jobs={selected} clear={() => setSelection({})}>
+            <ActionIcon aria-label={t('jobs.unselect')} onClick={() => setSelection({})}>
+              <IconX size={16} />
+            </ActionIcon>
+          </SelectionBar>
         </Suspense>
       )}
     </Page>

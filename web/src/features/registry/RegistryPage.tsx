@@ -1,15 +1,16 @@
-import { Anchor, Badge, Button, Checkbox, Group, Pagination, Select, Text, TextInput } from '@mantine/core';
-import { useDebouncedCallback } from '@mantine/hooks';
-import { IconColumns, IconListSearch, IconSearch, IconTrophy } from '@tabler/icons-react';
+import { Anchor, Badge, Button, Checkbox, Group, Pagination, Select, Text } from '@mantine/core';
+import { IconColumns, IconListSearch, IconTrophy } from '@tabler/icons-react';
 import type { ColumnDef, RowSelectionState, SortingState } from '@tanstack/react-table';
 import { useMemo, useState } from 'react';
 import { Link, useSearchParams } from 'react-router';
 import { useJobTypes } from '@/shared/api/jobs';
 import type { RegistryModel } from '@/shared/api/types';
 import { isMissing, useModels } from '@/shared/api/workspace';
+import { AddressInput } from '@/shared/components/AddressInput';
 import { DataTable } from '@/shared/components/DataTable';
 import { ErrorState, LoadingState, Notice } from '@/shared/components/Notice';
 import { Page, Panel } from '@/shared/components/Page';
+import { TickerFilter } from '@/shared/components/TickerFilter';
 import { titleOf } from '@/shared/form/ui_schema';
 import { useI18n } from '@/shared/i18n';
 import { actionHref, takers } from '@/shared/lib/actions';
@@ -55,7 +56,6 @@ export function Component() {
       },
       { replace: true },
     );
-  const later = useDebouncedCallback(set, 300);
   const filtered = ['ticker', 'mode', ...kFilters].some((name) => search.get(name));
   const sorting = useMemo(() => toSorting(sort), [sort]);
 
@@ -195,19 +195,7 @@ export function Component() {
       }
     >
       <Group gap={8} align="flex-end">
-        <TextInput
-          key={search.get('ticker') ?? ''}
-          size="xs"
-          w={160}
-          data-search
-          label={t('model.ticker')}
-          leftSection={<IconSearch size={14} />}
-          defaultValue={search.get('ticker') ?? ''}
-          onBlur={(event) => set('ticker', event.currentTarget.value.trim())}
-          onKeyDown={(event) => {
-            if (event.key === 'Enter') set('ticker', event.currentTarget.value.trim());
-          }}
-        />
+        <TickerFilter label={t('model.ticker')} />
         <Select
           size="xs"
           w={120}
@@ -219,15 +207,15 @@ export function Component() {
           onChange={(value) => set('mode', value)}
         />
         {kFilters.map((name) => (
-          <TextInput
+          <AddressInput
             key={name}
-            size="xs"
             w={112}
             type="number"
             step="any"
+            rightSection={null}
             label={t(`registry.${name}`)}
-            defaultValue={search.get(name) ?? ''}
-            onChange={(event) => later(name, event.currentTarget.value)}
+            value={search.get(name) ?? ''}
+            onChange={(value) => set(name, value)}
           />
         ))}
         <Text size="xs" c="dimmed" ml="auto" className="num" role="status">
@@ -237,7 +225,7 @@ export function Component() {
       <Panel flush label={t('nav.registry')}>
         {models.isPending ? (
           <LoadingState lines={10} />
-        ) : models.isError ? (
+        ) : models.isError && !models.data ? (
           isMissing(models.error) ? (
             <Notice icon={IconTrophy} title={t('registry.empty')} text={models.error.message} />
           ) : (
@@ -262,7 +250,7 @@ export function Component() {
             data={rows}
             columns={columns}
             rowId={modelId}
-            minWidth={1180}
+            minWidth={1060}
             sorting={sorting}
             onSortingChange={(update) => {
               const next = typeof update === 'function' ? update(sorting) : update;

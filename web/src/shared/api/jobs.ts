@@ -135,10 +135,6 @@ export const useRerun = () =>
     return rerunJob(id, changes);
   });
 export const useDelete = () => useChange(deleteJob);
-export const usePatch = () =>
-  useChange((input: { id: string; body: Partial<Pick<Job, 'note' | 'tags' | 'priority' | 'timeout_sec'>> }) =>
-    api<Job>(pathOf(input.id), { method: 'PATCH', body: input.body }),
-  );
 
 /**
  * Submits once, whatever the line does: an answer that did not come is asked for again with the same

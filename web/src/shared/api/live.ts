@@ -147,7 +147,7 @@ export function startLive(client: QueryClient): () => void {
     timer ??= setTimeout(flush, kGatherMs);
   };
 
-  const everything = () => later('jobs', 'job', 'queue', 'plugins', 'job-types', 'runs', 'backtests');
+  const everything = () => later('jobs', 'job', 'queue', 'plugins', 'job-types', 'run', 'runs', 'backtests', 'registry');
 
   const stop = connect((message) => {
     if (message.kind === 'state') {

@@ -5,7 +5,7 @@ import { Link } from 'react-router';
 import type { JobLink, JobRow } from '../api/types';
 import { useT } from '../i18n';
 import { copyText } from '../lib/clipboard';
-import { formatDuration, formatFullTime, formatPercent, formatTime, parseTime } from '../lib/format';
+import { formatDuration, formatFullTime, formatPercent, formatTime, parseTime, tailOf } from '../lib/format';
 import classes from './Bits.module.css';
 
 // One clock for all that ticks; it stands still while nobody looks at it.
@@ -120,7 +120,7 @@ export function JobLinks({ links, max = 3 }: { links: JobLink[]; max?: number })
             title={`${link.name}: ${link.value}`}
             size="sm"
           >
-            <span className="ellipsis">{link.value}</span>
+            <span className="ellipsis">{shown.length > 1 ? tailOf(link.value) : link.value}</span>
             <IconArrowUpRight size={12} aria-hidden className={classes.arrow} />
           </Anchor>
         ) : (

@@ -53,7 +53,7 @@ export function DataTable<Row>(props: Props<Row>) {
   });
   return (
     <ScrollX minWidth={minWidth} label={label}>
-      <Table className={classes.table} aria-label={label}>
+      <Table className={classes.table} aria-label={label} horizontalSpacing={8}>
         <Table.Thead>
           {table.getHeaderGroups().map((group) => (
             <Table.Tr key={group.id}>

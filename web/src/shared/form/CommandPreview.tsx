@@ -1,4 +1,5 @@
 import { Text } from '@mantine/core';
+import { Fragment } from 'react';
 import { Copy } from '../components/Bits';
 import { Panel } from '../components/Page';
 import { useT } from '../i18n';
@@ -6,14 +7,21 @@ import { shellQuote } from '../lib/format';
 import type { Preview } from './preview';
 import classes from './form.module.css';
 
+/** What fits on a line of the narrowest panel. */
+const kShort = 30;
+
 export function CommandLine({ command }: { command: string[] }) {
   return (
     <pre className={`mono ${classes.command}`}>
       {command.map((argument, index) => (
-        // An option and its value stay on a line if there is room.
-        <span key={index} className={argument.startsWith('-') ? classes.option : undefined}>
-          {shellQuote(argument)}{' '}
-        </span>
+        <Fragment key={index}>
+          <span
+            className={argument.startsWith('-') ? classes.option : undefined}
+            data-short={argument.length <= kShort || undefined}
+          >
+            {shellQuote(argument)}
+          </span>{' '}
+        </Fragment>
       ))}
     </pre>
   );

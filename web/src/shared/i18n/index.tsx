@@ -51,7 +51,7 @@ export function I18nProvider({ children }: { children: ReactNode }) {
       setMessages({ language, texts });
     };
     if (language === 'en') ready(en);
-    else void import('./zh-TW').then((module) => ready(module.zhTW));
+    else void import('./zh-TW').then((module) => ready(module.zhTW), () => ready(en));
     return () => {
       stale = true;
     };

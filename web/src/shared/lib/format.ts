@@ -121,3 +121,9 @@ export function shortId(id: string): string {
   const found = /^(?:job_|bt_)?(\d{4})(\d{2})(\d{2})_(\d{2})(\d{2})\d{2}__([0-9a-f]{8})$/.exec(id);
   return found ? `${found[2]}-${found[3]} ${found[4]}:${found[5]} · ${found[6]}` : id;
 }
+
+/** Where there is no room for more: `bt_…0e304dfc`. */
+export function tailOf(id: string): string {
+  const found = /^(job_|bt_)?\d{8}_\d{6}__([0-9a-f]{8})$/.exec(id);
+  return found ? `${found[1] ?? ''}…${found[2]}` : id;
+}
