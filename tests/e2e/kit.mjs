@@ -3,7 +3,7 @@
  * its console, or an exception, fails the test that caused it.
  */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -28,11 +28,12 @@ jobs: {grace_sec: 1}
 
 /** One `runyard serve`. */
 export class Server {
-  constructor({ options = [] } = {}) {
+  constructor({ options = [], settings = '' } = {}) {
     this.folder = mkdtempSync(join(tmpdir(), 'runyard-e2e-'));
     this.workspace = join(this.folder, 'workspace');
     this.pluginDir = join(this.folder, 'plugins');
     this.options = options;
+    this.headers = {};
     this.port = 0;
     mkdirSync(this.workspace);
     for (const name of ['scripts', 'configs']) {
@@ -41,7 +42,7 @@ export class Server {
         filter: (path) => !path.includes('__pycache__'),
       });
     }
-    writeFileSync(join(this.workspace, 'configs/runyard.yaml'), kSettings);
+    writeFileSync(join(this.workspace, 'configs/runyard.yaml'), kSettings + settings);
     // The scripts alone read it; it may be a link itself.
     symlinkSync(join(root, 'data'), join(this.workspace, 'data'));
     cpSync(join(build, 'plugins'), this.pluginDir, { recursive: true });
@@ -87,8 +88,19 @@ export class Server {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
+  /** A new token of this role. */
+  token(name, role) {
+    const command = ['token', 'add', name, '--role', role, '--workspace', this.workspace];
+    return execFileSync(join(build, 'bin/runyard'), command, { encoding: 'utf8' }).trim();
+  }
+
+  /** What this token may, in the requests of the test. */
+  as(token) {
+    this.headers = { Authorization: `Bearer ${token}` };
+  }
+
   async get(path) {
-    const response = await fetch(this.url + path);
+    const response = await fetch(this.url + path, { headers: this.headers });
     assert.equal(response.status, 200, `${path}: ${await response.clone().text()}`);
     return response.json();
   }
@@ -96,7 +108,7 @@ export class Server {
   async post(path, body = {}) {
     const response = await fetch(this.url + path, {
       method: 'POST',
-      headers: { 'Content-Type': 'application/json' },
+      headers: { 'Content-Type': 'application/json', ...this.headers },
       body: JSON.stringify(body),
     });
     const text = await response.text();
@@ -112,7 +124,7 @@ export class Server {
   }
 
   /** The job when it has ended. */
-  async ended(id, limit = 60_000) {
+  async ended(id, limit = 240_000) {
     return until(async () => {
       const job = await this.get(`/api/jobs/${id}`);
       return ['SUCCESS', 'FAILED', 'CANCELLED'].includes(job.status) ? job : null;
@@ -121,7 +133,7 @@ export class Server {
 }
 
 /** Asks until there is an answer; the limit only ends what would never end. */
-export async function until(ask, limit = 20_000) {
+export async function until(ask, limit = 45_000) {
   const end = Date.now() + limit;
   for (;;) {
     const answer = await ask();
@@ -164,7 +176,7 @@ export async function withPage(server, options, work) {
     ...rest,
   });
   const page = await context.newPage();
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(45_000);
   const problems = [];
   page.on('console', (message) => {
     if (message.type() !== 'error' && message.type() !== 'warning') return;

@@ -1,7 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { QueryClient, QueryObserver } from '@tanstack/react-query';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { JobPage } from '@/shared/api/jobs';
 import { slim } from '@/shared/api/jobs';
-import { mergeJobs } from '@/shared/api/live';
+import { mergeJobs, startLive } from '@/shared/api/live';
 import type { Job } from '@/shared/api/types';
 
 const job = (number: number, over: Partial<Job> = {}) =>
@@ -64,5 +65,85 @@ describe('mergeJobs', () => {
   it('leaves to its page what is older than all that is loaded', () => {
     const next = mergeJobs(list([[job(9), job(8)]], job(8).job_id, 20), { job_type: 'train' }, changed(job(3)));
     expect(ids(next)).toEqual([[9, 8]]);
+    expect(next.pages[0]?.total).toBe(20);
+  });
+});
+
+/** Stands for the browser's stream of events: the test tells. */
+class Stream {
+  static readonly CLOSED = 2;
+  static last: Stream;
+  readyState = 1;
+  onopen: (() => void) | null = null;
+  onerror: (() => void) | null = null;
+  private readonly listeners = new Map<string, (event: { data: string }) => void>();
+
+  constructor() {
+    Stream.last = this;
+  }
+
+  addEventListener(name: string, listener: (event: { data: string }) => void) {
+    this.listeners.set(name, listener);
+  }
+
+  tell(name: string, data: unknown) {
+    this.listeners.get(name)?.({ data: JSON.stringify(data) });
+  }
+
+  close() {
+    this.readyState = Stream.CLOSED;
+  }
+}
+
+describe('startLive', () => {
+  let client: QueryClient;
+  let stop: () => void;
+
+  beforeEach(() => {
+    vi.stubGlobal('EventSource', Stream);
+    vi.useFakeTimers();
+    client = new QueryClient();
+    stop = startLive(client);
+  });
+
+  afterEach(() => {
+    stop();
+    vi.useRealTimers();
+    vi.unstubAllGlobals();
+  });
+
+  it('asks again for what was asked for before there was a stream', async () => {
+    const ask = vi.fn(() => Promise.resolve(job(1)));
+    const observer = new QueryObserver(client, { queryKey: ['job', job(1).job_id], queryFn: ask });
+    const leave = observer.subscribe(() => undefined);
+    await vi.waitFor(() => expect(ask).toHaveBeenCalledTimes(1));
+    Stream.last.onopen?.();
+    await vi.waitFor(() => expect(ask).toHaveBeenCalledTimes(2));
+    leave();
+  });
+
+  it('lets no answer take back what was told while it was on its way', async () => {
+    Stream.last.onopen?.();
+    let answer: (value: unknown) => void = () => undefined;
+    const late = client.fetchQuery({
+      queryKey: ['job', job(1).job_id],
+      queryFn: () => new Promise((resolve) => (answer = resolve)),
+    });
+    let answerList: (value: unknown) => void = () => undefined;
+    const lateList = client.fetchQuery({
+      queryKey: ['jobs', {}, 100],
+      queryFn: () => new Promise((resolve) => (answerList = resolve)),
+    });
+    await vi.advanceTimersByTimeAsync(1);
+    Stream.last.tell('job_created', job(2));
+    Stream.last.tell('job_updated', job(1, { seq: 99, status: 'SUCCESS' }));
+    await vi.advanceTimersByTimeAsync(500);
+    answer(job(1));
+    answerList(list([[job(1)]], null, 1));
+    await Promise.all([late, lateList]);
+    expect(client.getQueryData<Job>(['job', job(1).job_id])?.status).toBe('SUCCESS');
+    const data = client.getQueryData<{ pages: JobPage[] }>(['jobs', {}, 100])!;
+    expect(data.pages[0]?.rows.map((row) => row.status)).toEqual(['QUEUED', 'SUCCESS']);
+    expect(data.pages[0]?.total).toBe(2);
   });
 });

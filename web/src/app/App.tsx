@@ -3,7 +3,6 @@ import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { RouterProvider } from 'react-router';
 import { ApiError, whenSignedOut } from '@/shared/api/client';
-import { startLive } from '@/shared/api/live';
 import { I18nProvider } from '@/shared/i18n';
 import { router } from './router';
 import { theme, variables } from './theme';
@@ -29,7 +28,6 @@ export function App() {
   const [client] = useState(newClient);
   useEffect(() => {
     whenSignedOut(() => void client.invalidateQueries({ queryKey: ['session'] }));
-    return startLive(client);
   }, [client]);
   return (
     <MantineProvider

@@ -29,9 +29,10 @@ import {
   IconTrophy,
 } from '@tabler/icons-react';
 import type { Icon } from '@tabler/icons-react';
+import { useQueryClient } from '@tanstack/react-query';
 import { lazy, Suspense, useEffect } from 'react';
 import { NavLink, Outlet, useLocation, useNavigation } from 'react-router';
-import { useLive } from '@/shared/api/live';
+import { startLive, useLive } from '@/shared/api/live';
 import { useQueue } from '@/shared/api/queue';
 import { useSession } from '@/shared/api/session';
 import { ErrorState } from '@/shared/components/Notice';
@@ -201,11 +202,14 @@ export function Shell() {
   const { pathname } = useLocation();
   useShortcuts(showHelp);
   useEffect(() => close(), [pathname, close]);
+  const client = useQueryClient();
+  const open = session.data !== undefined && (!session.data.auth_required || session.data.authenticated);
+  useEffect(() => (open ? startLive(client) : undefined), [open, client]);
 
   if (session.isPending) return null;
   // What is known of the session stands while the server is away: the page is kept, with what was typed.
   if (!session.data) return <ErrorState error={session.error} retry={() => void session.refetch()} />;
-  if (session.data.auth_required && !session.data.authenticated) {
+  if (!open) {
     return (
       <Suspense fallback={null}>
         <SignIn />

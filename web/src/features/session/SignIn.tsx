@@ -57,7 +57,7 @@ export function SignIn() {
               {t('session.signIn')}
             </Button>
             <Text size="xs" c="dimmed">
-              {t('session.how')} <Code>runyard token</Code>
+              {t('session.how')} <Code>runyard token add</Code>
             </Text>
           </Stack>
         </form>

@@ -7,6 +7,7 @@ import {
 } from '@tanstack/react-query';
 import { api, ApiError, request, url } from './client';
 import { usePolling } from './live';
+import type { QueryClient } from '@tanstack/react-query';
 import type { Job, JobOptions, JobRow, JobStatus, JobType, Json, JsonObject } from './types';
 
 export interface JobFilter {
@@ -86,6 +87,11 @@ export function useJobs(filter: JobFilter, limit = kPage) {
   });
 }
 
+/** What is known of a job by now; never older than what was known. */
+export function putJob(client: QueryClient, job: Job): void {
+  client.setQueryData<Job>(['job', job.job_id], (old) => (old && old.seq > job.seq ? old : job));
+}
+
 export function useJob(id: string) {
   const polling = usePolling();
   return useQuery({
@@ -112,7 +118,7 @@ function useChange<Input, Output>(change: (input: Input) => Promise<Output>) {
     mutationFn: change,
     onSuccess: (result) => {
       const jobs = (Array.isArray(result) ? result : [result]) as (Job | undefined)[];
-      for (const job of jobs) if (job?.job_id) client.setQueryData(['job', job.job_id], job);
+      for (const job of jobs) if (job?.job_id) putJob(client, job);
     },
     onSettled: () => {
       void client.invalidateQueries({ queryKey: ['jobs'] });

@@ -1,13 +1,15 @@
-import type { InfiniteData, QueryClient } from '@tanstack/react-query';
+import type { InfiniteData, QueryClient, QueryKey } from '@tanstack/react-query';
 import { useSyncExternalStore } from 'react';
 import { EventFeed } from './event_feed';
 import type { FeedMessage } from './event_feed';
-import { matches, slim } from './jobs';
+import { matches, putJob, slim } from './jobs';
 import type { JobFilter, JobPage } from './jobs';
 import type { Job, JobRow } from './types';
 
 /** How long events are gathered: a batch of a thousand jobs is then one change of the page. */
 const kGatherMs = 120;
+/** What was told this lately may be newer than an answer that arrives now. */
+const kAnswerMs = 20_000;
 /** How often to ask while there is no stream. */
 export const kPollMs = 3000;
 
@@ -86,9 +88,13 @@ export function mergeJobs(
         continue;
       }
       left.delete(row.job_id);
+      if (next !== null && next.seq < row.seq) {
+        rows.push(row);
+        continue;
+      }
       touched = true;
       if (next === null || !matches(next, filter)) removed += 1;
-      else rows.push(next.seq < row.seq ? row : slim(next));
+      else rows.push(slim(next));
     }
     return touched ? { ...page, rows } : page;
   });
@@ -97,9 +103,9 @@ export function mergeJobs(
   for (const job of left.values()) {
     if (job === null || !matches(job, filter)) continue;
     const row = slim(job);
-    added += 1;
-    // Older than what is loaded: it comes with its page.
+    // Older than what is loaded: it comes with its page, and is counted already.
     if (oldest && newestFirst(oldest, row) < 0) continue;
+    added += 1;
     const target = pages.findIndex((page) => page.rows.some((other) => newestFirst(row, other) < 0));
     const index = target === -1 ? pages.length - 1 : target;
     const page = pages[index];
@@ -115,28 +121,28 @@ export function mergeJobs(
 export function startLive(client: QueryClient): () => void {
   let changed = new Map<string, Job | null>();
   const stale = new Set<string>();
+  const told = new Map<string, { job: Job | null; at: number }>();
   let timer: ReturnType<typeof setTimeout> | undefined;
-  let wasDown = false;
+  let isLive = false;
+
+  const mergeInto = (key: QueryKey, jobs: Map<string, Job | null>) =>
+    client.setQueryData<InfiniteData<JobPage>>(key, (data) =>
+      data?.pages ? mergeJobs(data, (key[1] ?? {}) as JobFilter, jobs) : data,
+    );
 
   const flush = () => {
     timer = undefined;
     const jobs = changed;
     changed = new Map();
     if (jobs.size) {
+      const now = Date.now();
+      for (const [id, { at }] of told) if (now - at > kAnswerMs) told.delete(id);
       for (const [id, job] of jobs) {
+        told.set(id, { job, at: now });
         if (!job) client.removeQueries({ queryKey: ['job', id], exact: true });
-        else {
-          client.setQueryData<Job>(['job', id], (old) =>
-            old && old.seq > job.seq ? old : job,
-          );
-        }
+        else putJob(client, job);
       }
-      for (const query of client.getQueryCache().findAll({ queryKey: ['jobs'] })) {
-        const filter = (query.queryKey[1] ?? {}) as JobFilter;
-        client.setQueryData<InfiniteData<JobPage>>(query.queryKey, (data) =>
-          data?.pages ? mergeJobs(data, filter, jobs) : data,
-        );
-      }
+      for (const query of client.getQueryCache().findAll({ queryKey: ['jobs'] })) mergeInto(query.queryKey, jobs);
     }
     for (const key of stale) void client.invalidateQueries({ queryKey: [key] });
     stale.clear();
@@ -149,11 +155,24 @@ export function startLive(client: QueryClient): () => void {
 
   const everything = () => later('jobs', 'job', 'queue', 'plugins', 'job-types', 'run', 'runs', 'backtests', 'registry');
 
+  // An answer may have been on its way for longer than what was told meanwhile.
+  const unsubscribe = client.getQueryCache().subscribe((event) => {
+    if (event.type !== 'updated' || event.action.type !== 'success' || event.action.manual) return;
+    const { queryKey } = event.query;
+    if (queryKey[0] === 'job') {
+      const job = told.get(String(queryKey[1]))?.job;
+      if (job) putJob(client, job);
+    } else if (queryKey[0] === 'jobs' && told.size) {
+      mergeInto(queryKey, new Map(Array.from(told, ([id, { job }]) => [id, job])));
+    }
+  });
+
   const stop = connect((message) => {
     if (message.kind === 'state') {
       setState(message.live ? 'live' : 'polling');
-      if (message.live && wasDown) everything();
-      wasDown = !message.live;
+      // What happened before there was a stream, nobody told.
+      if (message.live && !isLive) everything();
+      isLive = message.live;
       return;
     }
     switch (message.name) {
@@ -185,6 +204,7 @@ export function startLive(client: QueryClient): () => void {
   });
   return () => {
     clearTimeout(timer);
+    unsubscribe();
     stop();
   };
 }
