@@ -11,6 +11,7 @@ readonly build_packages=(
 readonly workload_packages=(python3 python3-numpy python3-yaml)
 readonly test_packages=(
   python3-pytest curl clang libclang-rt-14-dev clang-format wrk task-spooler nginx-light chromium
+  json-schema-test-suite
 )
 # What Vite asks for. Debian 12's own Node.js is older, so the npm package of a newer one is taken then.
 readonly node_wanted=20.19 node_package=22.23.3

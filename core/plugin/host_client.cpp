@@ -1,10 +1,13 @@
 #include "core/plugin/host_client.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <spdlog/spdlog.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +16,7 @@
 #include <boost/json/serialize.hpp>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <stdexcept>
 #include <system_error>
 
@@ -22,6 +26,8 @@ namespace runyard {
 namespace {
 
 namespace json = boost::json;
+
+constexpr int kStuckMs = 10'000;
 
 /// A plugin is a pure function: it needs no environment but for finding shared libraries. So none
 /// of the server's secrets can be in it.
@@ -47,6 +53,19 @@ void limit_memory([[maybe_unused]] pid_t pid, [[maybe_unused]] std::uint64_t byt
   const rlimit limit{bytes, bytes};
   if (bytes > 0) ::prlimit(pid, RLIMIT_AS, &limit, nullptr);
 #endif
+}
+
+/// The status of a child that was killed; nothing when it is stuck in the kernel (a library on a
+/// network disk that has gone): nobody waits for that, it stays a zombie until this process ends.
+std::optional<int> reap(pid_t pid) {
+  const UniqueFd ended(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0U)));
+  pollfd entry{ended.get(), POLLIN, 0};
+  while (ended && ::poll(&entry, 1, kStuckMs) < 0 && errno == EINTR) {
+  }
+  int status = 0;
+  if (::waitpid(pid, &status, ended ? WNOHANG : 0) == pid) return status;
+  spdlog::error("the plugin host with the process id {} does not react to SIGKILL", pid);
+  return std::nullopt;
 }
 
 }  // namespace
@@ -77,7 +96,7 @@ HostClient::Reply HostClient::argv(const std::filesystem::path& path, std::strin
 
 HostClient::Reply HostClient::call(const char* operation, const std::filesystem::path& path,
                                    std::string_view params, std::chrono::milliseconds deadline) {
-  if (!enter(deadline)) {
+  if (!enter(2 * deadline)) {
     return HostFailure{HostFailure::Kind::kBusy,
                        "is waiting for the plugin host, which is busy; try again"};
   }
@@ -86,11 +105,19 @@ HostClient::Reply HostClient::call(const char* operation, const std::filesystem:
   return reply;
 }
 
-bool HostClient::enter(std::chrono::milliseconds deadline) {
+bool HostClient::enter(std::chrono::milliseconds patience) {
   std::unique_lock lock(mutex_);
-  if (!free_.wait_for(lock, deadline, [this] { return !busy_; })) return false;
-  busy_ = true;
-  return true;
+  const std::uint64_t ticket = next_ticket_++;
+  waiting_.push_back(ticket);
+  const bool mine =
+      turn_.wait_for(lock, patience, [&] { return !busy_ && waiting_.front() == ticket; });
+  std::erase(waiting_, ticket);
+  if (mine) {
+    busy_ = true;
+  } else {
+    turn_.notify_all();  // the next one may be first now
+  }
+  return mine;
 }
 
 void HostClient::leave() {
@@ -101,8 +128,7 @@ void HostClient::leave() {
     lock.lock();
   }
   busy_ = false;
-  lock.unlock();
-  free_.notify_one();
+  turn_.notify_all();
 }
 
 void HostClient::retire() {
@@ -215,17 +241,16 @@ std::string HostClient::stop() {
   if (pid == 0) return {};
   // Not heard by one that has ended already: its status stays what it was.
   ::kill(pid, SIGKILL);
-  int status = 0;
-  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-  }
-  if (WIFEXITED(status) && WEXITSTATUS(status) == kExitOutOfMemory) {
+  const auto status = reap(pid);
+  if (!status) return "cannot be ended: its process does not react to SIGKILL";
+  if (WIFEXITED(*status) && WEXITSTATUS(*status) == kExitOutOfMemory) {
     return "needed more memory than the plugin host may have (" +
            std::to_string(options_.memory_limit >> 20) + " MiB)";
   }
-  if (WIFEXITED(status)) {
-    return "ended the plugin host (exit code " + std::to_string(WEXITSTATUS(status)) + ")";
+  if (WIFEXITED(*status)) {
+    return "ended the plugin host (exit code " + std::to_string(WEXITSTATUS(*status)) + ")";
   }
-  return std::string("crashed (") + ::strsignal(WTERMSIG(status)) + ")";
+  return std::string("crashed (") + ::strsignal(WTERMSIG(*status)) + ")";
 }
 
 }  // namespace runyard

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <memory>
 #include <mutex>
@@ -40,8 +41,9 @@ struct HostFailure {
 /// that a plugin which crashes, loops or eats memory takes that child and not the server.
 ///
 /// Owned by a generation of the registry. Any thread may call; one call runs at a time, the others
-/// wait. The child is started by the first call, and again by the next call after it has died or
-/// was killed at a deadline. The destructor kills it. A child whose server has died ends by itself.
+/// wait in their order, so that no caller can keep the others out. No wait is without an end. The
+/// child is started by the first call, and again by the next call after it has died or was killed
+/// at a deadline. The destructor kills it. A child whose server has died ends by itself.
 class HostClient {
  public:
   struct Options {
@@ -60,7 +62,7 @@ class HostClient {
   /// describe() of the library at `path` (absolute), which is loaded when it is not yet.
   Reply describe(const std::filesystem::path& path, std::chrono::milliseconds deadline);
   /// argv() of it; `params` is a JSON object. Loading after a restart counts into the deadline;
-  /// waiting for the calls before it has a deadline of the same length.
+  /// waiting for the calls before it has one of twice that length.
   Reply argv(const std::filesystem::path& path, std::string_view params,
              std::chrono::milliseconds deadline);
 
@@ -74,8 +76,8 @@ class HostClient {
  private:
   Reply call(const char* operation, const std::filesystem::path& path, std::string_view params,
              std::chrono::milliseconds deadline);
-  /// Waits for the calls before this one; false at the deadline.
-  bool enter(std::chrono::milliseconds deadline);
+  /// Waits for the calls before this one; false when that takes longer.
+  bool enter(std::chrono::milliseconds patience);
   void leave();
   Reply exchange(const char* operation, const std::filesystem::path& path, std::string_view params,
                  Clock::time_point until);
@@ -85,9 +87,11 @@ class HostClient {
   std::string stop();
 
   const Options options_;
-  mutable std::mutex mutex_;      // guards busy_, retired_ and pid_
-  std::condition_variable free_;  // busy_ became false
-  bool busy_ = false;             // whoever set it alone uses socket_ and next_id_
+  mutable std::mutex mutex_;           // guards all down to pid_
+  std::condition_variable turn_;       // busy_ or waiting_ has changed
+  std::deque<std::uint64_t> waiting_;  // the tickets of those that wait, the oldest first
+  std::uint64_t next_ticket_ = 0;
+  bool busy_ = false;  // whoever set it alone uses socket_ and next_id_
   bool retired_ = false;
   pid_t pid_ = 0;
   UniqueFd socket_;

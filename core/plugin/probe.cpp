@@ -93,30 +93,27 @@ class Probe {
 
   Result<std::string> describe() {
     const auto reply = host_.describe(library_, deadline_);
+    if (reply) result_.abi = reply->abi;
+    return answer(reply, ProbeRule::kDescribe, "describe()");
+  }
+
+  Result<std::string> ask(const json::object& params, const std::string& name) {
+    return answer(host_.argv(library_, json::serialize(params), deadline_), ProbeRule::kArgv, name);
+  }
+
+  /// What a call emitted; refuses the library when the call did not work.
+  Result<std::string> answer(const HostClient::Reply& reply, ProbeRule rule,
+                             const std::string& name) {
     if (!reply) {
       if (!is_plugins_fault(reply.error())) return unavailable(reply.error());
-      refuse(ProbeRule::kDescribe, "describe() " + reply.error().message);
+      result_.timed_out = reply.error().kind == HostFailure::Kind::kDeadline;
+      refuse(rule, name + " " + reply.error().message);
       return std::string();
     }
-    result_.abi = reply->abi;
     if (reply->status == Status::kNotLoaded) {
       refuse(ProbeRule::kAbi, reply->text);
     } else if (reply->status != Status::kOk) {
-      refuse(ProbeRule::kDescribe, "describe() failed: " + reply->text);
-    }
-    return reply->text;
-  }
-
-  /// What argv() emits for these inputs; refuses when that is nothing.
-  Result<std::string> ask(const json::object& params, const std::string& name) {
-    const auto reply = host_.argv(library_, json::serialize(params), deadline_);
-    if (!reply) {
-      if (!is_plugins_fault(reply.error())) return unavailable(reply.error());
-      refuse(ProbeRule::kArgv, name + " " + reply.error().message);
-      return std::string();
-    }
-    if (reply->status != Status::kOk) {
-      refuse(ProbeRule::kArgv, name + " failed: " + reply->text);
+      refuse(rule, name + " failed: " + reply->text);
     }
     return reply->text;
   }

@@ -32,6 +32,7 @@ enum class ProbeRule {
 struct ProbeResult {
   std::string reason;
   ProbeRule broken = ProbeRule::kNone;  ///< the one that `reason` is about; those before it hold
+  bool timed_out = false;  ///< a call did not answer in time: the machine may be at fault
   int abi = 0;
   std::optional<JobType> type;
   std::optional<InputSchema> schema;

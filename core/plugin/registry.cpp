@@ -1,5 +1,6 @@
 #include "core/plugin/registry.h"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -19,6 +20,7 @@ namespace {
 
 namespace json = boost::json;
 namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
 
 /// A file that was written less than this ago is read again at the next scan: a second write within
 /// one tick of the file system's clock does not show in its times.
@@ -110,6 +112,16 @@ struct PluginRegistry::Candidate {
   }
 };
 
+/// What a content was found to be: it is probed once, so that a change of one library does not wait
+/// for the others, and none loses its place because the machine is busy.
+struct PluginRegistry::Verdict {
+  ProbeResult probed;
+  bool stale = true;        // to be probed again
+  bool used = true;         // by the last load()
+  std::size_t tries = 0;    // that have timed out
+  Clock::time_point again;  // when it is tried again, if it timed out
+};
+
 std::string_view to_string(PluginState state) {
   switch (state) {
     case PluginState::kLoaded:
@@ -176,8 +188,9 @@ Result<bool> PluginRegistry::scan(bool patient) {
     policy = policy_;
     reload = std::exchange(reload_, false);
   }
+  const bool forgotten = forget_verdicts(patient, policy != applied_policy_);
   const bool same =
-      scanned_ && !reload && policy == applied_policy_ &&
+      scanned_ && !reload && !forgotten && policy == applied_policy_ &&
       std::equal(candidates->begin(), candidates->end(), candidates_.begin(), candidates_.end(),
                  [](const Candidate& a, const Candidate& b) { return a.same_content(b); });
   if (!same) {
@@ -282,6 +295,46 @@ Result<PluginRegistry::Candidate> PluginRegistry::read(const fs::path& path,
   return candidate;
 }
 
+bool PluginRegistry::forget_verdicts(bool patient, bool policy_changed) {
+  bool any = false;
+  for (auto& [sha256, verdict] : verdicts_) {
+    const bool refused = !verdict.probed.reason.empty();
+    const bool is_time = verdict.probed.timed_out && verdict.tries <= config_.probe_again.size() &&
+                         Clock::now() >= verdict.again;
+    if (refused && !patient) verdict.tries = 0;
+    verdict.stale = policy_changed || is_time || (refused && !patient);
+    any |= verdict.stale;
+  }
+  return any;
+}
+
+Result<const PluginRegistry::Verdict*> PluginRegistry::judge(HostClient& host,
+                                                             const LibraryCopy& copy,
+                                                             const Policy& policy) {
+  Verdict& verdict = verdicts_[copy.sha256];
+  verdict.used = true;
+  if (!verdict.stale) return &verdict;
+  auto probed = probe(host, copy.path, policy.allow, config_.probe_deadline);
+  if (!probed) return probed.error();
+  verdict.probed = std::move(*probed);
+  verdict.stale = false;
+  if (verdict.probed.type) verdict.probed.type->sha256 = copy.sha256;
+  if (!verdict.probed.timed_out) {
+    verdict.tries = 0;
+  } else if (const std::size_t tries = ++verdict.tries; tries <= config_.probe_again.size()) {
+    const auto wait = config_.probe_again[tries - 1];
+    verdict.again = Clock::now() + wait;
+    verdict.probed.reason +=
+        fmt::format(" ({} of {} tries); it is tried again in {} s", tries,
+                    config_.probe_again.size() + 1, std::chrono::duration<double>(wait).count());
+  } else {
+    verdict.probed.reason +=
+        fmt::format(" ({} of {} tries): replace the library, or let the plugins be looked at again",
+                    tries, tries);
+  }
+  return &verdict;
+}
+
 Result<std::shared_ptr<PluginRegistry::Snapshot>> PluginRegistry::load(
     const std::vector<Candidate>& candidates, const Policy& policy) {
   const auto before = snapshot();
@@ -295,6 +348,7 @@ Result<std::shared_ptr<PluginRegistry::Snapshot>> PluginRegistry::load(
   auto next = std::make_shared<Snapshot>();
   next->host = host;
   std::vector<std::pair<std::size_t, std::shared_ptr<Plugin>>> sound;  // with its index in infos
+  for (auto& [sha256, verdict] : verdicts_) verdict.used = false;
 
   for (const Candidate& candidate : candidates) {
     PluginInfo info;
@@ -305,28 +359,29 @@ Result<std::shared_ptr<PluginRegistry::Snapshot>> PluginRegistry::load(
       info.reason = why_not_pinned(info.path.filename().string(), info.sha256, policy.pinned);
     }
     if (info.reason.empty()) {
-      auto probed = probe(*host, candidate.copy.path, policy.allow, config_.probe_deadline);
-      if (!probed) return probed.error();
-      info.reason = probed->reason;
-      info.abi = probed->abi;
-      if (probed->type) {
-        info.type = probed->type->type;
-        info.version = probed->type->version;
-        info.program = probed->type->program;
+      const auto verdict = judge(*host, candidate.copy, policy);
+      if (!verdict) return verdict.error();
+      const ProbeResult& probed = (*verdict)->probed;
+      info.reason = probed.reason;
+      info.abi = probed.abi;
+      if (probed.type) {
+        info.type = probed.type->type;
+        info.version = probed.type->version;
+        info.program = probed.type->program;
       }
       if (const auto bad = quarantined.find(info.sha256); bad != quarantined.end()) {
         info.reason = bad->second;
       }
       if (info.reason.empty()) {
-        probed->type->sha256 = info.sha256;
-        sound.emplace_back(
-            next->infos.size(),
-            std::make_shared<Plugin>(Plugin{std::move(*probed->type), std::move(*probed->schema),
-                                            candidate.copy.path, host}));
+        sound.emplace_back(next->infos.size(),
+                           std::make_shared<Plugin>(
+                               Plugin{*probed.type, *probed.schema, candidate.copy.path, host}));
       }
     }
     next->infos.push_back(std::move(info));
   }
+
+  std::erase_if(verdicts_, [](const auto& known) { return !known.second.used; });
 
   // The newest version of a type is offered; of equal ones the first path.
   std::stable_sort(sound.begin(), sound.end(), [](const auto& a, const auto& b) {
@@ -408,9 +463,10 @@ Result<> PluginRegistry::check_host() {
   if (now->plugins.empty()) return {};  // nobody needs it
   const auto& plugin = *now->plugins.front();
   const auto reply = plugin.host->describe(plugin.library, config_.call_deadline);
-  if (reply) return {};
+  if (reply && reply->status == HostReply::Status::kOk) return {};
   return make_error(ErrorKind::kUnavailable,
-                    "the plugin '" + plugin.type.type + "' " + reply.error().message);
+                    "the plugin '" + plugin.type.type + "' " +
+                        (reply ? "cannot be asked: " + reply->text : reply.error().message));
 }
 
 Result<json::object> PluginRegistry::check(const JobType& type, json::object params,

@@ -35,7 +35,10 @@ struct PluginConfig {
   std::map<std::string, std::string> pinned;
   std::chrono::milliseconds call_deadline{2000};   ///< of one argv() at run time
   std::chrono::milliseconds probe_deadline{5000};  ///< of each call while a library is probed
-  std::uint64_t memory_limit = 1u << 30;           ///< address space of the host, bytes; 0: none
+  /// A library that did not answer in time while it was probed is tried again after these times.
+  std::vector<std::chrono::milliseconds> probe_again{
+      std::chrono::seconds(2), std::chrono::seconds(8), std::chrono::seconds(30)};
+  std::uint64_t memory_limit = 1u << 30;  ///< address space of the host, bytes; 0: none
   int crashes_until_quarantine = 3;
 };
 
@@ -79,15 +82,16 @@ class PluginRegistry {
   PluginRegistry(const PluginRegistry&) = delete;
   PluginRegistry& operator=(const PluginRegistry&) = delete;
 
-  /// Looks at the folders; takes over what has appeared, changed or gone. True when the offered job
-  /// types or list() may have changed. One stat for each file when nothing has. A bad library is no
-  /// error of the scan: list() has it with its reason. kInternal, kNoSpace when the cache cannot be
-  /// written, kUnavailable when the host cannot be started; what was offered stays then.
+  /// Looks at the folders; takes over what has appeared, changed or gone, and tries what was
+  /// refused once more. True when the offered job types or list() may have changed. A bad library
+  /// is no error of the scan: list() has it with its reason. kInternal, kNoSpace when the cache
+  /// cannot be written, kUnavailable when the host cannot be started; what was offered stays then.
   Result<bool> rescan();
 
-  /// rescan() for one who looks again and again: a file that appears, changes or goes is taken over
-  /// when two looks in a row have seen it so, and not while it is being written. What is half
-  /// written for more than kPatience is told as defective.
+  /// rescan() for one who looks again and again: one stat for each file when nothing has changed. A
+  /// file that appears, changes or goes is taken over when two looks in a row have seen it so, and
+  /// not while it is being written. What is half written for more than kPatience is told as
+  /// defective. What was refused stays so, but for `probe_again`.
   Result<bool> look_again();
   static constexpr std::chrono::seconds kPatience{10};
 
@@ -104,7 +108,7 @@ class PluginRegistry {
   /// Every library seen since the start, in the order of paths.
   std::vector<PluginInfo> list() const;
 
-  /// Whether a plugin can be asked now; kUnavailable with a sentence when not. Asks one.
+  /// Whether plugins can be asked now; kUnavailable with a sentence when not. Asks one.
   Result<> check_host();
   /// Processes of the plugin host that were started so far.
   std::uint64_t host_starts() const { return *host_starts_; }
@@ -118,13 +122,14 @@ class PluginRegistry {
   /// The command's arguments after the program, for what check() returned. kInvalid with fields
   /// when the inputs do not go together; kInternal when the plugin failed, crashed, looped or broke
   /// its promises (crashes and loops are counted, and the third quarantines it); kUnavailable when
-  /// it is quarantined or the host is down or busy. Blocks for twice the call deadline at most.
+  /// it is quarantined or the host is down or busy. Blocks for thrice the call deadline at most.
   Result<std::vector<std::string>> argv(const JobType& type, const boost::json::object& params);
 
  private:
   struct Plugin;
   struct Snapshot;
   struct Candidate;
+  struct Verdict;
   /// What the configuration says of libraries.
   struct Policy {
     std::vector<std::string> allow;
@@ -138,6 +143,10 @@ class PluginRegistry {
   const Candidate* known(const std::filesystem::path& path) const;
   Result<std::shared_ptr<Snapshot>> load(const std::vector<Candidate>& candidates,
                                          const Policy& policy);
+  /// Probes the content, unless it is known what that gives.
+  Result<const Verdict*> judge(HostClient& host, const LibraryCopy& copy, const Policy& policy);
+  /// Drops the verdicts that no longer count; true when there were such.
+  bool forget_verdicts(bool patient, bool policy_changed);
   std::shared_ptr<const Snapshot> snapshot() const;
   std::shared_ptr<const Plugin> plugin_of(const JobType& type) const;
   void count_crash(const Plugin& plugin, const std::string& message);
@@ -150,6 +159,7 @@ class PluginRegistry {
   std::vector<Candidate> candidates_;
   /// What the last patient look saw and did not take over yet; without a stamp: it is gone.
   std::map<std::filesystem::path, std::optional<FileStamp>> pending_;
+  std::map<std::string, Verdict> verdicts_;  // by sha256; those of the files that are there
   Policy applied_policy_;
   bool scanned_ = false;
 

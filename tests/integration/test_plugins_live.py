@@ -9,6 +9,7 @@ import time
 
 import pytest
 from conftest import BUILD, eventually
+from event_stream import EventStream
 
 RUNYARD = BUILD / "bin" / "runyard"
 TEST_PLUGINS = BUILD / "test-plugins"
@@ -47,21 +48,75 @@ def folder(tmp_path):
     return made
 
 
-def test_a_dropped_library_is_there_within_a_second(make_server, folder):
+def told(stream):
+    """Waits until the server says that its plugins are others now."""
+    stream.until(lambda event: event.kind == "plugins_changed")
+
+
+def test_a_library_that_comes_changes_or_goes_is_noticed_within_a_second(make_server, folder):
     server = make_server(plugin_dirs=[folder]).start()
     assert slugs(server) == []
-    shutil.copy(TEST_PLUGINS / "scripted.so", folder)
-    begun = time.monotonic()
-    offers(server, "scripted")
-    # A second on an idle machine; a busy one gets more, so that this is no test of the machine.
-    assert time.monotonic() - begun < 10
-    assert "scripted" in json.dumps(server.get("/api/openapi.json")["paths"])
-    (folder / "scripted.so").unlink()
-    offers(server)
-    assert plugin(server, "scripted.so")["state"] == "removed"
-    shutil.copy(TEST_PLUGINS / "scripted_v2.so", folder)
-    offers(server, "scripted")
-    assert server.get("/api/job-types/scripted")["version"] == "2.0.0"
+    file, took = folder / "scripted.so", []
+    with EventStream(server, "/api/events") as stream:
+        for version in ("1.0.0", "2.0.0") * 2:
+            shutil.copy(TEST_PLUGINS / ("scripted.so" if version == "1.0.0" else "scripted_v2.so"), file)
+            begun = time.monotonic()
+            told(stream)
+            took.append(time.monotonic() - begun)
+            assert server.get("/api/job-types/scripted")["version"] == version
+        assert "/api/jobs/scripted" in server.get("/api/openapi.json")["paths"]
+        file.unlink()
+        begun = time.monotonic()
+        told(stream)
+        took.append(time.monotonic() - begun)
+        assert slugs(server) == []
+        assert plugin(server, "scripted.so")["state"] == "removed"
+    # The quickest of five: a machine that is busy for a moment does not count.
+    assert min(took) < 1, took
+
+
+SOUND = {"scripted", "scripted_v2", "same_slug", "other_type", "slow_in_describe", "plain_c"}
+
+
+def test_broken_libraries_are_listed_and_hurt_nobody(make_server, folder):
+    shutil.copy(BUILD / "test-plugins" / "command" / "command.so", folder)
+    server = make_server(plugin_dirs=[folder], environment={
+        "RUNYARD_PLUGINS__ALLOW": "['/bin/sh', 'scripts.*']"}).start()
+    pid = server.process.pid
+    running = server.submit("command", {"script": "while [ ! -e ended ]; do sleep 0.1; done; echo to the end"})
+    server.wait(running["job_id"], until={"RUNNING"})
+
+    whole = (TEST_PLUGINS / "scripted.so").read_bytes()
+    files = {
+        "text": (b"#!/bin/sh\necho hello\n", "the file is no ELF library"),
+        "empty": (b"", "the file is empty"),
+        "truncated": (whole[:len(whole) // 2], "the file is incomplete: copy it again"),
+        "arm": (whole[:18] + b"\xb7\x00" + whole[20:], "the library is for another kind of machine"),
+        "torn": (whole[:64] + bytes(len(whole) // 2) + whole[64 + len(whole) // 2:], "it"),
+    }
+    for name, (content, _) in files.items():
+        (folder / f"{name}.so").write_bytes(content)
+    # Their exact reasons are in the contract tests.
+    broken = {path.stem for path in TEST_PLUGINS.glob("*.so")} - SOUND
+    assert len(broken) > 15
+    for name in broken:
+        shutil.copy(TEST_PLUGINS / f"{name}.so", folder)
+    shutil.copy(TEST_PLUGINS / "plain_c.so", folder / "zz_good.so")  # the last to be tried
+    # What is half written may be completed yet, for ten seconds; who asks is told at once.
+    assert server.post("/api/admin/plugins/rescan").status == 200
+    for name in {*files, *broken}:
+        listed = plugin(server, f"{name}.so")
+        assert listed["state"] == "quarantined" and len(listed["reason"]) > 10, listed
+        assert name not in files or files[name][1] in listed["reason"], listed
+    assert "undefined symbol" in plugin(server, "missing_dependency.so")["reason"]
+    assert "tried again" in plugin(server, "loop_in_describe.so")["reason"]
+    assert slugs(server) == ["command", "plain-c"]
+    assert server.job(running["job_id"])["status"] == "RUNNING"
+    (server.workspace / "ended").touch()
+    assert server.wait(running["job_id"])["status"] == "SUCCESS"
+    assert "to the end" in server.log_of(running["job_id"])
+    assert server.process.poll() is None and server.process.pid == pid
+    assert server.post("/api/jobs/plain-c").status == 201
 
 
 def test_the_configuration_is_read_again_for_what_plugins_may_run(make_server, folder):
@@ -103,6 +158,7 @@ def test_copying_over_a_library_in_use_hurts_nobody(make_server, folder):
         client.join()
     assert server.process.poll() is None and server.process.pid == pid
     assert {status for status, _ in answers} <= {201, 503}, [a for a in answers if a[0] not in (201, 503)][:3]
+    assert all("plugin" in json.loads(text)["detail"] for status, text in answers if status == 503)
     assert sum(status == 201 for status, _ in answers) > 20
     eventually(lambda: server.get("/api/job-types/scripted")["version"] == "2.0.0")
 
@@ -113,10 +169,20 @@ def test_a_bad_plugin_costs_its_requests_and_then_its_place(make_server, folder,
     shutil.copy(BUILD / "plugins" / "index_runs.so", folder)
     server = make_server(plugin_dirs=[folder]).start()
     server.post("/api/admin/queue/pause")
+    others = []
+
+    def go_on():
+        others.extend(server.post("/api/jobs/index-runs").status for _ in range(5))
+
     for turn in range(3):
+        client = threading.Thread(target=go_on)  # meanwhile
+        client.start()
+        asked = time.monotonic()
         reply = server.post("/api/jobs/scripted", {"do": action})
         assert reply.status == 500 and "scripted" in reply.json["detail"], (turn, reply.text)
-        assert server.post("/api/jobs/index-runs").status == 201  # the others go on
+        assert time.monotonic() - asked < 20  # two seconds, on a machine that is not busy
+        client.join()
+    assert others == [201] * 15
     assert server.post("/api/jobs/scripted", {"do": "ok"}).status in (404, 503)
     assert plugin(server, "scripted.so")["state"] == "quarantined"
     assert "3 times" in plugin(server, "scripted.so")["reason"]

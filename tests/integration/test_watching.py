@@ -2,7 +2,10 @@
 
 import http.client
 import json
+import os
+import pathlib
 import re
+import signal
 
 from conftest import eventually
 from prometheus_text import Metrics
@@ -92,6 +95,42 @@ def test_ready_until_it_drains(make_server, command_plugin):
     assert [error["message"] for error in reply.json["errors"]] == [reply.json["detail"]]
     assert server.get("/healthz") == {"status": "ok"}
     assert scrape(server)("runyard_queue_mode", mode="draining") == 1
+
+
+def plugin_host(server):
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            parent = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
+        except OSError:
+            continue
+        if b"plugin-host" in words and int(parent) == server.process.pid:
+            return int(pid)
+    raise AssertionError("no plugin host runs")
+
+
+def test_not_ready_while_the_plugin_host_fails(make_server, command_plugin):
+    server = start(make_server, command_plugin)
+
+    def answer(status):
+        return eventually(lambda: (got := server.request("GET", "/readyz")).status == status and got)
+
+    os.kill(plugin_host(server), signal.SIGSTOP)
+    assert answer(503).json["detail"] == \
+        "the plugin 'command' did not answer within its time limit"
+    assert server.get("/healthz") == {"status": "ok"}
+    answer(200)  # it was started again
+
+    # Somebody clears the state folder up: the library cannot be loaded again.
+    [copy] = (server.state / "plugins").iterdir()
+    copy.rename(server.state / "away.so")
+    os.kill(plugin_host(server), signal.SIGKILL)
+    assert "the plugin 'command' cannot be asked: " in answer(503).json["detail"]
+    assert server.post("/api/jobs/command", {"script": "true"}).status == 500
+    (server.state / "away.so").rename(copy)
+    os.kill(plugin_host(server), signal.SIGKILL)
+    answer(200)
+    server.wait(server.submit("command", {"script": "true"})["job_id"], until={"SUCCESS"})
 
 
 def events_of(server, job_id):

@@ -64,7 +64,6 @@ function(runyard_add_plugin type)
   # One exported function; and what a plugin lacks is an error here, not when it is loaded.
   target_link_options(${target} PRIVATE
     -Wl,--version-script=${_runyard_sdk_dir}/plugin.map -Wl,-z,defs)
-  # The server loads only files that nobody but their owner can write, whatever the umask.
   if(ARG_TESTS)
     set(program runyard)  # the target of the source tree
     if(RUNYARD_PROGRAM)
@@ -74,6 +73,7 @@ function(runyard_add_plugin type)
              COMMAND ${program} plugin check --tries 10000 "$<TARGET_FILE:${target}>")
     set_tests_properties(plugin_${type} PROPERTIES LABELS plugin TIMEOUT 300)
   endif()
+  # The server loads only files that nobody but their owner can write, whatever the umask.
   add_custom_command(TARGET ${target} POST_BUILD COMMAND chmod go-w "$<TARGET_FILE:${target}>"
                      VERBATIM)
 endfunction()

@@ -1,14 +1,22 @@
 #include "core/plugin/host_client.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
+#include <atomic>
 #include <filesystem>
+#include <string>
 #include <thread>
+#include <vector>
+
+#include "core/base/ids.h"
 
 namespace runyard {
 namespace {
@@ -20,13 +28,36 @@ constexpr auto kDeadline = 20s;
 
 HostClient::Options options() { return {{RUNYARD_TEST_HOST}, 0}; }
 
-/// Returns when another thread's call is in the host.
-void wait_until_busy(HostClient& host) {
-  for (;;) {
-    const auto reply = host.argv(kScripted, R"({"do":"ok"})", 20ms);
-    if (!reply && reply.error().kind == HostFailure::Kind::kBusy) return;
+/// A call of another thread that loops in the host, until it is killed there.
+class LoopingCall {
+ public:
+  LoopingCall(HostClient& host, std::chrono::milliseconds deadline)
+      : fifo_(std::filesystem::temp_directory_path() / ("host_client_test." + random_hex(6))) {
+    EXPECT_EQ(::mkfifo(fifo_.c_str(), 0600), 0);
+    told_ = ::open(fifo_.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    call_ = std::thread([this, &host, deadline] {
+      const auto reply =
+          host.argv(kScripted, R"({"do":"loop","text":")" + fifo_.string() + "\"}", deadline);
+      EXPECT_FALSE(reply);
+    });
   }
-}
+  ~LoopingCall() {
+    call_.join();
+    ::close(told_);
+  }
+  /// Waits for it; false when it does not get there.
+  bool has_begun() {
+    pollfd entry{told_, POLLIN, 0};
+    const bool begun = ::poll(&entry, 1, 60'000) == 1;
+    std::filesystem::remove(fifo_);
+    return begun;
+  }
+
+ private:
+  const std::filesystem::path fifo_;
+  int told_ = -1;
+  std::thread call_;
+};
 
 TEST(HostClient, StartsWithTheFirstCall) {
   HostClient host(options());
@@ -61,10 +92,32 @@ TEST(HostClient, HostileTextsArriveAsTheyAre) {
 TEST(HostClient, OneLoopingCallDoesNotKeepOthersForEver) {
   HostClient host(options());
   ASSERT_TRUE(host.describe(kScripted, kDeadline));
-  std::thread looping([&] { EXPECT_FALSE(host.argv(kScripted, R"({"do":"loop"})", 1500ms)); });
-  wait_until_busy(host);
-  looping.join();
-  EXPECT_TRUE(host.argv(kScripted, R"({"do":"ok"})", kDeadline));
+  LoopingCall looping(host, 3s);
+  ASSERT_TRUE(looping.has_begun());
+  const auto hasty = host.argv(kScripted, R"({"do":"ok"})", 10ms);
+  ASSERT_FALSE(hasty);
+  EXPECT_EQ(hasty.error().kind, HostFailure::Kind::kBusy);
+  const auto patient = host.argv(kScripted, R"({"do":"ok"})", kDeadline);
+  EXPECT_TRUE(patient) << patient.error().message;
+}
+
+TEST(HostClient, ACallerThatNeverPausesDoesNotKeepOthersOut) {
+  HostClient host(options());
+  ASSERT_TRUE(host.describe(kScripted, kDeadline));
+  constexpr int kCalls = 200;
+  std::array<std::atomic<int>, 4> done{};
+  std::atomic<bool> over = false;
+  std::vector<std::thread> callers;
+  for (auto& mine : done) {
+    callers.emplace_back([&] {
+      while (!over) {
+        EXPECT_TRUE(host.argv(kScripted, R"({"do":"ok"})", kDeadline));
+        if (++mine == kCalls) over = true;
+      }
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  for (const auto& one : done) EXPECT_GT(one, kCalls / 20);
 }
 
 TEST(HostClient, LeavesNoProcessAndNoZombie) {
@@ -86,11 +139,12 @@ TEST(HostClient, AHostWhoseServerDiesEndsEvenWhileAPluginLoops) {
     HostClient host(options());
     (void)host.describe(kScripted, kDeadline);
     const pid_t pid = host.pid();
-    std::thread([&] { (void)host.argv(kScripted, R"({"do":"loop"})", kDeadline); }).detach();
-    wait_until_busy(host);
+    LoopingCall looping(host, kDeadline);
+    (void)looping.has_begun();
     (void)!::write(ends[1], &pid, sizeof pid);
     ::kill(::getpid(), SIGKILL);
   }
+  ::close(ends[1]);  // so that the read ends if the child fails
   pid_t host = 0;
   ASSERT_EQ(::read(ends[0], &host, sizeof host), static_cast<ssize_t>(sizeof host));
   const int handle = static_cast<int>(::syscall(SYS_pidfd_open, host, 0));
@@ -101,7 +155,6 @@ TEST(HostClient, AHostWhoseServerDiesEndsEvenWhileAPluginLoops) {
     ::close(handle);
   }
   ::close(ends[0]);
-  ::close(ends[1]);
 }
 
 }  // namespace

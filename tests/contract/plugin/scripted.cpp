@@ -1,5 +1,7 @@
 // A plugin that does what its input `do` says. Compiled many times, each with another defect: see
 // the definitions in CMakeLists.txt. Against the C ABI itself, so that nothing stops what it does.
+#include <dlfcn.h>
+#include <fcntl.h>
 #include <runyard/plugin.h>
 #include <unistd.h>
 
@@ -67,12 +69,21 @@ void send(runyard_emit_fn emit, void* context, std::string_view text) {
   emit(context, text.data(), text.size());
 }
 
+/// Tells a test that waits at the other end of this FIFO that a call has come this far.
+void tell(const std::string& fifo) {
+  if (fifo.empty()) return;
+  const int fd = ::open(fifo.c_str(), O_WRONLY | O_CLOEXEC);
+  (void)!::write(fd, "x", 1);
+  ::close(fd);
+}
+
 /// What every call can do; false when the action is none of these.
-bool misbehave(std::string_view what) {
+bool misbehave(std::string_view what, const std::string& fifo = "") {
   if (what == "crash") {
     std::signal(SIGSEGV, SIG_DFL);  // a sanitizer's handler would end the process in its own way
     std::raise(SIGSEGV);
   } else if (what == "loop") {
+    tell(fifo);
     for (volatile bool go_on = true; go_on;) {
     }
   } else if (what == "bomb") {
@@ -101,9 +112,18 @@ std::string environment() {
   return out + "]";
 }
 
+/// A file `slow` beside the library (its copy, that is) says so.
+bool is_slow_now() {
+  Dl_info own{};
+  if (::dladdr(&kDescriptor, &own) == 0) return false;
+  const std::string path = own.dli_fname;
+  return ::access((path.substr(0, path.rfind('/')) + "/slow").c_str(), F_OK) == 0;
+}
+
 [[maybe_unused]] int32_t describe(runyard_emit_fn emit, void* context) {
   const std::string_view what = DESCRIBE;
   misbehave(what);
+  while (what == "slow" && is_slow_now()) ::usleep(1000);
   if (what == "fail") {
     send(emit, context, "no mood");
     return RUNYARD_FAILED;
@@ -124,10 +144,15 @@ std::string environment() {
 [[maybe_unused]] int32_t argv(const char* params, size_t size, runyard_emit_fn emit,
                               void* context) {
   const std::string_view text(params, size);
-  constexpr std::string_view kHead = "\"do\":\"";
-  const std::size_t at = text.find(kHead) + kHead.size();
-  const std::string what(text.substr(at, text.find('"', at) - at));
-  misbehave(what);
+  const auto input = [&](const std::string& name) {
+    const std::string head = '"' + name + "\":\"";
+    const std::size_t found = text.find(head);
+    if (found == std::string_view::npos) return std::string();
+    const std::size_t at = found + head.size();
+    return std::string(text.substr(at, text.find('"', at) - at));
+  };
+  const std::string what = input("do");
+  misbehave(what, input("text"));
   std::string out = "[\"--do\",\"" + what + "\"]";
   int32_t status = RUNYARD_OK;
   if (what == "fail") {

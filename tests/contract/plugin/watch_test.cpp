@@ -82,6 +82,58 @@ TEST_F(Watch, AFileThatIsReplacedByRemovingItIsNotMissed) {
   EXPECT_EQ(types(), std::vector<std::string>{"scripted"});
 }
 
+TEST_F(Watch, ALibraryThatIsTooSlowIsTriedAgainAndThenLeft) {
+  config_.probe_deadline = std::chrono::milliseconds(300);
+  config_.probe_again = {std::chrono::hours(1), std::chrono::milliseconds(0)};
+  drop("loop_in_describe");
+  rescan();
+  const auto reason = [this] { return info("loop_in_describe.so").reason; };
+  const std::string late = "describe() did not answer within its time limit ";
+  EXPECT_EQ(reason(), late + "(1 of 3 tries); it is tried again in 3600 s");
+  EXPECT_FALSE(look()) << "an hour has not gone by";
+  EXPECT_TRUE(rescan()) << "who asks need not wait";
+  EXPECT_EQ(reason(), late + "(1 of 3 tries); it is tried again in 3600 s");
+}
+
+TEST_F(Watch, TriesHaveAnEnd) {
+  config_.probe_deadline = std::chrono::milliseconds(300);
+  config_.probe_again = {std::chrono::milliseconds(0), std::chrono::milliseconds(0)};
+  drop("loop_in_describe");
+  rescan();
+  EXPECT_TRUE(look());
+  EXPECT_TRUE(look());
+  EXPECT_NE(info("loop_in_describe.so").reason.find("(3 of 3 tries): replace the library"),
+            std::string::npos)
+      << info("loop_in_describe.so").reason;
+  EXPECT_FALSE(look());
+}
+
+TEST_F(Watch, ALibraryThatWasTooSlowOnceIsOffered) {
+  config_.probe_deadline = std::chrono::milliseconds(300);
+  config_.probe_again.assign(100, std::chrono::milliseconds(0));
+  rescan();
+  std::filesystem::create_directories(config_.cache);
+  std::ofstream(config_.cache / "slow") << "";
+  drop("slow_in_describe");
+  rescan();
+  EXPECT_TRUE(types().empty());
+  std::filesystem::remove(config_.cache / "slow");
+  for (int i = 0; i < 90 && types().empty(); ++i) EXPECT_TRUE(look());
+  EXPECT_EQ(types(), std::vector<std::string>{"slow"});
+  EXPECT_EQ(info("slow_in_describe.so").reason, "");
+  EXPECT_FALSE(look());
+}
+
+TEST_F(Watch, AnotherLibraryTakesNoPlaceAway) {
+  drop("slow_in_describe");
+  rescan();
+  std::ofstream(config_.cache / "slow") << "";
+  drop("plain_c");
+  EXPECT_TRUE(rescan());
+  EXPECT_EQ(types(), (std::vector<std::string>{"plain_c", "slow"})) << "it was probed before";
+  EXPECT_TRUE(argv("ok", "slow"));
+}
+
 TEST_F(Watch, PinsLetInNothingElse) {
   drop("scripted");
   drop("plain_c");

@@ -84,6 +84,23 @@ def test_submitting_without_room(small):
     world.check()
 
 
+def test_readiness_follows_the_database(small):
+    world, server = small, small.server.start()
+    server.post("/api/admin/queue/pause")
+    assert server.get("/readyz") == {"status": "ready"}
+    fill(world)
+    refused(world)
+    reply = eventually(lambda: (r := server.request("GET", "/readyz")).status == 503 and r,
+                       what="that it is not ready")
+    assert "the database cannot be written" in reply.json["detail"], reply.text
+    assert server.get("/healthz") == {"status": "ok"}
+    make_room(world)
+    # Nobody submits meanwhile: who balances load sends nothing to a server that is not ready.
+    eventually(lambda: server.request("GET", "/readyz").status == 200, what="that it is ready")
+    server.post("/api/admin/queue/resume")
+    world.settle()
+
+
 def test_cancelling_and_ending_without_room(small):
     world, server = small, small.server.start()
     endless = world.submit("endless")
