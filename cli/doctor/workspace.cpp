@@ -8,6 +8,7 @@
 #include "core/base/run_program.h"
 #include "core/base/text.h"
 #include "core/service/environment.h"
+#include "core/service/git_reader.h"
 
 namespace runyard::cli {
 namespace {
@@ -55,7 +56,7 @@ Finding check_git(const fs::path& workspace) {
     return warning("git", "git cannot be run, so jobs do not say which commit they ran",
                    "install git");
   }
-  if (const auto state = read_git_state(workspace)) {
+  if (const auto state = GitReader(workspace).read()) {
     return good("git", fmt::format("commit {}{}", state->commit.substr(0, 12),
                                    state->dirty ? ", with changes that are not committed" : ""));
   }

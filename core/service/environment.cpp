@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include "core/base/run_program.h"
-#include "core/base/text.h"
 
 extern char** environ;
 
@@ -13,13 +12,6 @@ namespace {
 bool is_executable(const std::filesystem::path& path) {
   std::error_code ignored;
   return std::filesystem::is_regular_file(path, ignored) && ::access(path.c_str(), X_OK) == 0;
-}
-
-/// What a command printed; nullopt unless it ended with 0.
-std::optional<std::string> output_of(std::vector<std::string> argv) {
-  auto told = run_program(std::move(argv));
-  if (!told || told->exit_code != 0) return std::nullopt;
-  return std::move(told->output);
 }
 
 }  // namespace
@@ -82,16 +74,6 @@ std::vector<std::string> job_environment(const Job& job,
   lines.reserve(env.size());
   for (const auto& [name, value] : env) lines.push_back(name + "=" + value);
   return lines;
-}
-
-std::optional<GitState> read_git_state(const std::filesystem::path& workspace) {
-  const std::string folder = workspace.string();
-  // Without the optional locks, git status never gets in the way of the user's own git.
-  const auto commit = output_of({"git", "-C", folder, "rev-parse", "HEAD"});
-  if (!commit) return std::nullopt;
-  const auto changes = output_of({"git", "--no-optional-locks", "-C", folder, "status",
-                                  "--porcelain", "--untracked-files=no"});
-  return GitState{std::string(trim(*commit)), changes && !trim(*changes).empty()};
 }
 
 }  // namespace runyard

@@ -25,8 +25,4 @@ std::vector<std::string> job_environment(const Job& job,
                                          const std::map<std::string, std::string>& extra,
                                          bool gpus_managed);
 
-/// The workspace's commit and whether tracked files differ from it; nullopt when it is no git
-/// repository or git is missing. Runs git (tens of milliseconds): not for the engine thread.
-std::optional<GitState> read_git_state(const std::filesystem::path& workspace);
-
 }  // namespace runyard

@@ -43,6 +43,7 @@ JobEngine::JobEngine(Setup setup, JobStore::Opened store, JobCache& cache, Metri
       cache_(cache),
       journal_(metrics),
       work_(io_.get_executor()),
+      git_(setup_.config.workspace),
       wakeup_(io_),
       housekeeping_(io_),
       watcher_(io_),

@@ -21,6 +21,7 @@
 #include "core/model/job_type.h"
 #include "core/queue/scheduler.h"
 #include "core/service/config.h"
+#include "core/service/git_reader.h"
 #include "core/service/job_cache.h"
 #include "core/service/job_edit.h"
 #include "core/service/job_journal.h"
@@ -146,6 +147,7 @@ class JobEngine {
   JobJournal journal_;
   boost::asio::io_context io_;
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+  GitReader git_;                       // on worker_
   boost::asio::thread_pool worker_{1};  // plans deferred jobs, asks git
   boost::asio::steady_timer wakeup_, housekeeping_;
   FileWatcher watcher_;

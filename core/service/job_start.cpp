@@ -313,7 +313,7 @@ void JobEngine::follow(Active& active) {
 void JobEngine::note_git_state(const std::string& job_id) {
   if (const Active* active = find(job_id); !active || active->job.git) return;
   asio::post(worker_, [this, job_id] {
-    auto state = read_git_state(setup_.config.workspace);
+    auto state = git_.read();
     if (!state) return;
     asio::post(io_, [this, job_id, state = std::move(state)] {
       Active* active = find(job_id);

@@ -156,21 +156,5 @@ TEST_F(Environment, FindsExecutables) {
   EXPECT_FALSE(program_command({Program::Kind::kExecutable, "./plain"}, "", folder_));
 }
 
-TEST_F(Environment, ReadsTheStateOfGit) {
-  EXPECT_FALSE(read_git_state(folder_));
-  const std::string git = "git -c user.name=t -c user.email=t@t -C " + folder_.string() + " ";
-  std::ofstream(folder_ / "file") << "1";
-  ASSERT_EQ(std::system((git + "init -q && " + git + "add . && " + git + "commit -qm x").c_str()),
-            0);
-  const auto clean = read_git_state(folder_);
-  ASSERT_TRUE(clean);
-  EXPECT_EQ(clean->commit.size(), 40u);
-  EXPECT_FALSE(clean->dirty);
-  std::ofstream(folder_ / "untracked") << "1";
-  EXPECT_FALSE(read_git_state(folder_)->dirty);
-  std::ofstream(folder_ / "file") << "2";
-  EXPECT_TRUE(read_git_state(folder_)->dirty);
-}
-
 }  // namespace
 }  // namespace runyard
