@@ -84,6 +84,7 @@ Result<> write_file_atomic(const std::filesystem::path& path, std::string_view c
 }
 
 Result<> make_private_folders(const std::filesystem::path& path) {
+  if (::mkdir(path.c_str(), 0700) == 0) return {};  // only the last is missing, mostly
   std::filesystem::path so_far;
   for (const auto& part : path) {
     so_far /= part;

@@ -169,7 +169,7 @@ LocalExecutor::LocalExecutor(asio::io_context& engine, std::filesystem::path att
       shim_(std::move(shim)),
       ended_(std::move(ended)) {}
 
-LocalExecutor::~LocalExecutor() = default;
+LocalExecutor::~LocalExecutor() { cleaner_.join(); }
 
 std::filesystem::path LocalExecutor::folder_of(const std::string& job_id, int attempt) const {
   return attempts_ / token_of(job_id, attempt);
@@ -406,8 +406,10 @@ void LocalExecutor::set_timeout(const std::string& job_id, int attempt, std::int
 }
 
 void LocalExecutor::clean_up(const std::string& job_id, int attempt) {
-  std::error_code ignored;
-  std::filesystem::remove_all(folder_of(job_id, attempt), ignored);
+  asio::post(cleaner_, [folder = folder_of(job_id, attempt)] {
+    std::error_code ignored;
+    std::filesystem::remove_all(folder, ignored);
+  });
 }
 
 }  // namespace runyard

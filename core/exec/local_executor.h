@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -44,6 +45,8 @@ class LocalExecutor final : public Executor {
   const std::filesystem::path shim_;
   const Ended ended_;
   std::map<std::string, std::unique_ptr<Supervised>> supervised_;  // by token
+  // Removing a folder waits for the disk's journal, and the engine must not.
+  boost::asio::thread_pool cleaner_{1};
 };
 
 }  // namespace runyard
