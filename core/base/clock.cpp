@@ -83,24 +83,28 @@ std::string format_compact(TimeMs time) {
                      tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
+bool is_compact_time(std::string_view text) {
+  if (text.size() != 15 || text[8] != '_') return false;
+  const int year = digits(text, 0, 4), month = digits(text, 4, 2), day = digits(text, 6, 2);
+  const int hour = digits(text, 9, 2), minute = digits(text, 11, 2), second = digits(text, 13, 2);
+  if (year < 1900 || month < 1 || day < 1 || hour < 0 || minute < 0 || second < 0) return false;
+  const std::chrono::year_month_day date{std::chrono::year(year),
+                                         std::chrono::month(static_cast<unsigned>(month)),
+                                         std::chrono::day(static_cast<unsigned>(day))};
+  return date.ok() && hour < 24 && minute < 60 && second < 60;
+}
+
 std::optional<TimeMs> parse_compact(std::string_view text) {
-  if (text.size() != 15 || text[8] != '_') return std::nullopt;
+  if (!is_compact_time(text)) return std::nullopt;
   std::tm tm{};
-  const int month = digits(text, 4, 2), day = digits(text, 6, 2);
   tm.tm_year = digits(text, 0, 4) - 1900;
-  tm.tm_mon = month - 1;
-  tm.tm_mday = day;
+  tm.tm_mon = digits(text, 4, 2) - 1;
+  tm.tm_mday = digits(text, 6, 2);
   tm.tm_hour = digits(text, 9, 2);
   tm.tm_min = digits(text, 11, 2);
   tm.tm_sec = digits(text, 13, 2);
   tm.tm_isdst = -1;
-  if (tm.tm_year < 0 || month < 1 || month > 12 || day < 1 || day > 31 || tm.tm_hour < 0 ||
-      tm.tm_hour > 23 || tm.tm_min < 0 || tm.tm_min > 59 || tm.tm_sec < 0 || tm.tm_sec > 59) {
-    return std::nullopt;
-  }
-  const std::time_t seconds = std::mktime(&tm);
-  if (tm.tm_mday != day) return std::nullopt;  // the 31st of a shorter month
-  return static_cast<TimeMs>(seconds) * 1000;
+  return static_cast<TimeMs>(std::mktime(&tm)) * 1000;
 }
 
 }  // namespace runyard

@@ -23,7 +23,9 @@ std::string format_time(TimeMs time);
 std::optional<TimeMs> parse_time(std::string_view text);
 /// Local `YYYYMMDD_HHMMSS`, the first part of the ids of jobs.
 std::string format_compact(TimeMs time);
-/// Reads what format_compact writes; nullopt for anything else, such as the 13th month.
+/// True for what format_compact writes; false for anything else, such as the 13th month.
+bool is_compact_time(std::string_view text);
+/// Reads it; nullopt when it is none.
 std::optional<TimeMs> parse_compact(std::string_view text);
 
 }  // namespace runyard

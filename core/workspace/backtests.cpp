@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <optional>
+#include <tuple>
 
 #include "core/base/clock.h"
 #include "core/base/ids.h"
@@ -24,6 +25,7 @@ constexpr const char* kBacktestsFolder = "backtests";
 constexpr const char* kTrades = "trades.csv";
 constexpr const char* kPlot = "plots/equity_curve.png";
 constexpr std::size_t kRecentTrades = 3;
+constexpr std::size_t kTimeAt = 3, kTimeSize = 15;  // within an id
 constexpr std::size_t kFacts = 50'000, kDocuments = 64;
 
 /// A field of the list and its name in metrics.json.
@@ -86,7 +88,7 @@ Result<json::value> read_config_ticker(std::string_view bytes) {
 
 /// When the backtest was made: its id says it, else (`bt_00000000_...`) its folder.
 TimeMs time_of(const Folder& folder, const std::string& name, std::string_view id) {
-  if (const auto time = parse_compact(id.substr(3, 15))) return *time;
+  if (const auto time = parse_compact(id.substr(kTimeAt, kTimeSize))) return *time;
   const auto identity = folder.identity(name);
   return identity ? identity->modified_ns / 1'000'000 : 0;
 }
@@ -140,7 +142,11 @@ json::value run_of(const json::value& model_path) {
 /// What the list says of a backtest.
 struct Backtests::Facts {
   json::value ticker, model_path;
-  json::object results;  // the fields of kResults; null where not known
+  std::shared_ptr<const json::object> results;  // the fields of kResults; null when not known
+
+  json::value result(const char* field, json::storage_ptr storage = {}) const {
+    return results ? json::value(results->at(field), std::move(storage)) : nullptr;
+  }
 };
 
 Backtests::Backtests(const Confinement& confinement)
@@ -151,13 +157,15 @@ Backtests::Backtests(const Confinement& confinement)
       objects_(kDocuments, kMaxDocumentBytes),
       curves_(kDocuments, kMaxTableBytes) {}
 
-Backtests::Facts Backtests::facts_of(const Folder& folder, const std::string& prefix) {
+Backtests::Facts Backtests::facts_of(const Folder& folder, const std::string& prefix,
+                                     const std::optional<FileIdentity>& metrics) {
   Facts facts;
-  if (const auto results = results_.get(folder, prefix + "metrics.json", read_results)) {
-    facts.results = **results;
-    facts.ticker = facts.results.at("ticker");
-  } else {
-    for (const auto& [field, name] : kResults) facts.results[field] = nullptr;
+  if (metrics) {
+    const auto results = results_.get(folder, prefix + "metrics.json", *metrics, read_results);
+    if (results) {
+      facts.results = *results;
+      facts.ticker = facts.results->at("ticker");
+    }
   }
   if (const auto selection = selections_.get(folder, prefix + "selection.json", read_selection)) {
     facts.model_path = (*selection)->at("model_path");
@@ -175,34 +183,44 @@ Result<Page> Backtests::recent(const PageQuery& query) {
   const auto folder = Folder::open(confinement_, kBacktestsFolder);
   if (!folder && folder.error().kind == ErrorKind::kNotFound) return page;
   if (!folder) return folder.error();
-  std::vector<std::pair<TimeMs, std::string>> found;
+  struct Found {
+    std::string time, id;  // newer times are greater texts
+    FileIdentity metrics;
+    bool operator<(const Found& other) const {
+      return std::tie(time, id) < std::tie(other.time, other.id);
+    }
+  };
+  std::vector<Found> found;
   for (auto& entry : folder->entries()) {
     if (!entry.is_folder || !is_backtest_id(entry.name)) continue;
-    if (!folder->has(entry.name + "/metrics.json")) continue;
-    const TimeMs time = time_of(*folder, entry.name, entry.name);
-    found.emplace_back(time, std::move(entry.name));
+    const auto metrics = folder->identity(entry.name + "/metrics.json");
+    if (!metrics) continue;
+    std::string time = entry.name.substr(kTimeAt, kTimeSize);
+    if (!is_compact_time(time)) time = format_compact(time_of(*folder, entry.name, entry.name));
+    found.push_back({std::move(time), std::move(entry.name), *metrics});
   }
   std::sort(found.rbegin(), found.rend());
   const bool all = query.ticker.empty();
-  for (const auto& [time, id] : found) {
+  for (const auto& [time, id, metrics] : found) {
     const bool in_page = page.total >= query.offset && page.rows.size() < query.limit;
     if (all && !in_page) {
       ++page.total;
       continue;
     }
-    Facts facts = facts_of(*folder, id + "/");
+    Facts facts = facts_of(*folder, id + "/", metrics);
     if (!all && !(facts.ticker.is_string() &&
                   equal_ignoring_case(facts.ticker.get_string(), query.ticker))) {
       continue;
     }
     ++page.total;
     if (!in_page) continue;
-    json::object row;
+    json::object row(page.rows.storage());
+    row.reserve(std::size(kResults) + 4);
     row["bt_run_id"] = id;
-    row["ticker"] = std::move(facts.ticker);
-    row["model_path"] = std::move(facts.model_path);
-    for (const auto& [field, name] : kResults) row[field] = facts.results.at(field);
-    row["timestamp"] = format_time(time);
+    row["ticker"] = facts.ticker;
+    row["model_path"] = facts.model_path;
+    for (const auto& [field, name] : kResults) row[field] = facts.result(field, row.storage());
+    row["timestamp"] = format_time(time_of(*folder, id, id));
     page.rows.push_back(std::move(row));
   }
   return page;
@@ -217,7 +235,7 @@ Result<json::object> Backtests::find(std::string_view id) {
       warnings.emplace_back(folder->path_of(file) + ": " + std::string(sentence.get_string()));
     }
   };
-  Facts facts = facts_of(*folder, "");
+  Facts facts = facts_of(*folder, "", folder->identity("metrics.json"));
   json::object document;
   document["bt_run_id"] = id;
   document["ticker"] = facts.ticker;

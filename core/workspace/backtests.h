@@ -2,6 +2,7 @@
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -38,7 +39,9 @@ class Backtests {
 
  private:
   struct Facts;
-  Facts facts_of(const Folder& folder, const std::string& prefix);
+  /// `metrics`: what metrics.json is now; nullopt when it is missing.
+  Facts facts_of(const Folder& folder, const std::string& prefix,
+                 const std::optional<FileIdentity>& metrics);
 
   const Confinement& confinement_;
   // For the list: few fields of many files.

@@ -94,10 +94,17 @@ class FileCache {
     const std::string path = folder.path_of(name);
     const auto now = folder.identity(name);
     if (!now) return make_error(ErrorKind::kNotFound, path + " is missing");
+    return get(folder, name, *now, std::forward<Parse>(parse));
+  }
+
+  /// The same when the caller has looked at the file just now.
+  template <class Parse>
+  Value get(const Folder& folder, const std::string& name, const FileIdentity& now, Parse&& parse) {
+    const std::string path = folder.path_of(name);
     {
       std::lock_guard lock(mutex_);
       const auto found = entries_.find(path);
-      if (found != entries_.end() && found->second->identity == *now) {
+      if (found != entries_.end() && found->second->identity == now) {
         order_.splice(order_.begin(), order_, found->second);
         return found->second->value;
       }

@@ -1,13 +1,16 @@
 #pragma once
 
 #include <boost/json/array.hpp>
+#include <boost/json/monotonic_resource.hpp>
 #include <string>
 
 namespace runyard {
 
 /// A part of a list.
 struct Page {
-  boost::json::array rows;
+  /// Each row is made in `rows.storage()`: thousands of them come and go as one block.
+  boost::json::array rows =
+      boost::json::array(boost::json::make_shared_resource<boost::json::monotonic_resource>());
   std::size_t total = 0;  ///< on all pages
 };
 

@@ -145,7 +145,8 @@ Result<Page> Runs::recent(const PageQuery& query) {
     if (!in_page) continue;
     const auto facts = facts_.get(*folder, run_id + "/manifest.json", read_facts);
     const bool has_manifest = facts || facts.error().kind != ErrorKind::kNotFound;
-    json::object row;
+    json::object row(page.rows.storage());
+    row.reserve(6);
     row["run_id"] = run_id;
     row["tickers"] = tickers ? **tickers : json::array();
     for (const char* field : {"start_time", "end_time", "status"}) {
