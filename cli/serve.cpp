@@ -11,9 +11,8 @@
 
 #include "api/http_server.h"
 #include "api/routes.h"
+#include "cli/exposure.h"
 #include "cli/server_options.h"
-#include "core/access/ownership.h"
-#include "core/access/token_store.h"
 #include "core/base/log.h"
 #include "core/base/open_files.h"
 #include "core/base/version.h"
@@ -27,40 +26,6 @@ Result<Config> configure(const ServerOptions& options) {
   const Settings settings = options.read();
   for (const auto& warning : settings.warnings()) spdlog::warn("{}", warning);
   return settings.config();
-}
-
-/// True when whoever calls must have a token: beyond loopback, behind a proxy, or by the setting.
-bool asks_for_tokens(const Config& config) {
-  return !is_loopback(config.host) || !config.trusted_proxies.empty() || config.auth == "required";
-}
-
-/// What must be so before a server may listen that asks for tokens.
-Result<> check_exposed(const Config& config) {
-  const auto tokens = TokenStore(config.state_dir).list();
-  if (!tokens) return tokens.error();
-  const TimeMs now = now_ms();
-  if (std::none_of(tokens->begin(), tokens->end(),
-                   [&](const Token& token) { return token.is_valid_at(now); })) {
-    const std::string why =
-        !is_loopback(config.host)
-            ? fmt::format("listening on {} lets everyone on the network try to call this server",
-                          config.host)
-            : "the configuration asks for tokens ('server.auth' or 'server.trusted_proxies')";
-    return make_error(
-        ErrorKind::kInvalid,
-        fmt::format("{}, and there is no token yet. Make one: `runyard token add NAME --role admin "
-                    "--state-dir {}`; or listen on 127.0.0.1 and forward the port: ssh -L "
-                    "{}:127.0.0.1:{} THIS-MACHINE",
-                    why, config.state_dir.string(), config.port, config.port));
-  }
-  if (is_loopback(config.host) && config.trusted_proxies.empty()) return {};
-  // On loopback alone this is the users' own affair; and on WSL's drives everything looks writable.
-  std::vector<std::filesystem::path> folders = config.plugin_dirs;
-  folders.push_back(config.state_dir);
-  for (const auto& folder : folders) {
-    if (auto done = check_only_ours(folder); !done) return done;
-  }
-  return {};
 }
 
 /// Who may call, as the configuration says.
@@ -98,9 +63,7 @@ int run_serve(const Args& args) {
                        config->log_file_bytes, config->log_file_keep};
   if (auto done = start_log(log); !done) return fail(done.error());
   const bool with_tokens = asks_for_tokens(*config);
-  if (with_tokens) {
-    if (auto done = check_exposed(*config); !done) return fail(done.error());
-  }
+  if (auto done = check_exposed(*config); !done) return fail(done.error());
   // It outlives all that streams come from.
   StreamServer streams({config->max_streams, config->max_streams_per_client});
   auto service = JobService::open(*config, {"/proc/self/exe", program_folder() / "runyard-shim"},

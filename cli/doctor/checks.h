@@ -34,6 +34,8 @@ struct ServerState {
   std::vector<Finding> findings;
 };
 ServerState check_server(const Config& config);
+/// Who can reach it, and whether it may start like that.
+Finding check_access(const Config& config);
 /// The folders; and each library's state, as the running server says it, else by trying them here.
 std::vector<Finding> check_plugins(const Config& config, bool server_answers);
 

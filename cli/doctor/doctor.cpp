@@ -71,6 +71,7 @@ std::vector<Finding> examine(const ServerOptions& options) {
   all.push_back(check_shim(program_folder() / "runyard-shim"));
   const ServerState server = check_server(config);
   add(server.findings);
+  all.push_back(check_access(config));
   add(check_plugins(config, server.answers));
   all.push_back(check_kernel());
   all.push_back(check_open_files());

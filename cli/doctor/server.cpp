@@ -9,8 +9,10 @@
 #include <boost/json.hpp>
 #include <cstring>
 
+#include "api/guard.h"
 #include "cli/command.h"
 #include "cli/doctor/checks.h"
+#include "cli/exposure.h"
 #include "cli/json_access.h"
 #include "core/base/files.h"
 #include "core/plugin/registry.h"
@@ -149,6 +151,20 @@ ServerState check_server(const Config& config) {
         bad("server", "the server at " + url + " takes no jobs: " + reasons, "its log says more"));
   }
   return state;
+}
+
+Finding check_access(const Config& config) {
+  if (!asks_for_tokens(config)) {
+    return note("access", "everybody on this machine may do everything; no token is asked for",
+                "where others have accounts: 'server.auth: required'");
+  }
+  if (const auto may = check_exposed(config); !may) {
+    return bad("access", may.error().message, "the server does not start before that");
+  }
+  return good("access",
+              is_loopback(config.host)
+                  ? "callers need a token"
+                  : fmt::format("others can reach {}; callers need a token", config.host));
 }
 
 std::vector<Finding> check_plugins(const Config& config, bool server_answers) {

@@ -105,7 +105,7 @@ def test_doctor_finds_nothing_wrong(workspace, free_port):
     before = sorted(path for path in workspace.rglob("*") if "data" not in path.parts)
     findings = doctor(workspace, "--port", free_port)
     assert len(of(findings, "plugin")) == 4
-    for check in ("config", "workspace", "git", "python", "state", "disk", "shim", "server", "plugins",
+    for check in ("config", "workspace", "git", "python", "state", "disk", "shim", "server", "access", "plugins",
                   "kernel", "open files", "inotify", "clock", "cgroup", "gpu"):
         assert of(findings, check), check
     assert sorted(path for path in workspace.rglob("*") if "data" not in path.parts) == before
@@ -180,6 +180,25 @@ def test_doctor_looks_at_folders_and_libraries(workspace, free_port, tmp_path):
     if shm.is_dir():
         findings = doctor(workspace, "--port", free_port, "--state-dir", shm / "runyard-test")
         assert "tmpfs" in of(findings, "state")[0]["text"]
+
+
+def test_doctor_says_what_a_server_that_others_reach_lacks(workspace, free_port, tmp_path):
+    state = tmp_path / "state"
+    words = ("--port", free_port, "--state-dir", state)
+    assert of(doctor(workspace, *words), "access")[0]["health"] == "note"  # loopback
+    asks = {"RUNYARD_SERVER__AUTH": "required"}
+    assert "no token yet" in bad(doctor(workspace, *words, code=1, environment=asks))["access"]["text"]
+    words += ("--host", "0.0.0.0")
+    found = bad(doctor(workspace, *words, code=1))
+    assert list(found) == ["access"] and "runyard token add" in found["access"]["text"], found
+    assert not state.exists()  # it was looked at and not made
+    run("token", "add", "ada", "--role", "admin", "--workspace", workspace, "--state-dir", state)
+    assert of(doctor(workspace, *words), "access")[0]["health"] == "ok"
+    (state / "tokens.json").parent.chmod(0o770)
+    assert "access" in bad(doctor(workspace, *words, code=1))
+    # As the server itself says.
+    done = run("serve", "--workspace", workspace, *words, code=1)
+    assert "other users" in done.stderr
 
 
 def test_doctor_misses_the_shim_and_the_workspace(workspace, free_port, tmp_path):
