@@ -306,6 +306,7 @@ void JobEngine::follow(Active& active) {
         seen.links = follower.scanner().links();
         seen.scan_offset = std::max(seen.scan_offset, follower.scan_offset());
         commit(*running);
+        running->tick_waits = true;  // the curves go with the next one
       });
   active.follower->start();
 }

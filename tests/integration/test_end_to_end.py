@@ -7,6 +7,8 @@ import socket
 
 import pytest
 
+from conftest import eventually
+
 RUN_ID = r"\d{8}_\d{6}__[0-9a-f]{8}"
 
 
@@ -88,6 +90,80 @@ def test_train_evaluate_backtest(server):
     assert backtest["artifacts_hint"]["bt_run_id"] == made[-1]["value"]
 
 
+def points_in(log, x_name, y_name):
+    """[[x, y], ...] of the tables in a log that have both, in the order in which they are printed."""
+    points = []
+    for table in re.split(r"(?m)^-{5,}$", log):
+        row = {name: float(value) for name, value in re.findall(r"(?m)^\|\s+(\w+)\s+\|\s+(\S+)\s+\|$", table)
+               if name in (x_name, y_name)}
+        if len(row) == 2:
+            points.append([row[x_name], row[y_name]])
+    return points
+
+
+def test_the_curves_of_the_sample_workload(server):
+    job = server.wait(server.submit("train", {"config_path": "configs/smoke.yaml", "overrides": [
+        'train.finetune.tickers=["SPX","GOOG"]']})["job_id"])
+    assert job["status"] == "SUCCESS"
+    log = server.log_of(job["job_id"])
+    curves = {curve["name"]: curve for curve in server.get(f"/api/jobs/{job['job_id']}/series")}
+    assert list(curves) == ["ep_rew_mean", "finetune_ep_rew_mean", "loss"]
+    for name, x_name, y_name in (("ep_rew_mean", "total_timesteps", "ep_rew_mean"),
+                                 ("finetune_ep_rew_mean", "finetune_timesteps", "ep_rew_mean"),
+                                 ("loss", "total_timesteps", "loss")):
+        points = points_in(log, x_name, y_name)
+        assert len(points) > 1, log
+        assert curves[name] == {"name": name, "x_name": x_name, "points": points}
+
+
+SB3_TABLE = """-----------------------------------------
+| rollout/                |             |
+|    ep_len_mean          | 200         |
+|    ep_rew_mean          | {reward:<11} |
+| time/                   |             |
+|    fps                  | 1174        |
+|    iterations           | 10          |
+|    total_timesteps      | {steps:<11} |
+| train/                  |             |
+|    approx_kl            | 0.011937    |
+|    loss                 | 0.0312      |
+-----------------------------------------"""
+
+
+def test_the_live_curve_of_stable_baselines(make_server, tmp_path):
+    """A trainer that prints that library's tables: points are there while it runs, and stay."""
+    server = make_server(sample=True)
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    (server.workspace / "scripts" / "run_experiment.py").write_text(
+        f"TABLE = {SB3_TABLE!r}\n"
+        "print('run_id: 20260217_171416__0e304dfc')\n"
+        "for i in range(1, 6001):\n"
+        "    print(TABLE.format(reward=-i / 4, steps=i * 2048), flush=i == 3)\n"
+        f"    if i == 3: open({str(gate)!r}).read()\n")
+    server.start()
+    job_id = server.submit("train", {"config_path": "configs/smoke.yaml"})["job_id"]
+
+    def reward():
+        curves = {curve["name"]: curve for curve in server.get(f"/api/jobs/{job_id}/series")}
+        assert "finetune_ep_rew_mean" not in curves
+        return curves.get("ep_rew_mean", {"points": []})
+
+    live = eventually(lambda: (curve := reward()) and len(curve["points"]) == 3 and curve)
+    assert live == {"name": "ep_rew_mean", "x_name": "total_timesteps",
+                    "points": [[2048, -0.25], [4096, -0.5], [6144, -0.75]]}
+    assert server.job(job_id)["status"] == "RUNNING"
+    gate.write_text("go")
+    assert server.wait(job_id)["status"] == "SUCCESS"
+    points = reward()["points"]
+    assert 1000 <= len(points) <= 2000
+    assert (points[0], points[-1]) == ([2048, -0.25], [6000 * 2048, -1500])
+    assert all(y == -x / 2048 / 4 for x, y in points) and points == sorted(points)
+    server.stop()
+    server.start()
+    assert reward()["points"] == points
+
+
 def test_train_is_followed_by_the_registry(server):
     job = server.submit("train", {"config_path": "configs/smoke.yaml"})
     assert server.wait(job["job_id"])["status"] == "SUCCESS"
@@ -96,7 +172,6 @@ def test_train_is_followed_by_the_registry(server):
         jobs = server.get("/api/jobs/recent?job_type=index_runs")
         return [j for j in jobs if j["note"] == f"after {job['job_id']}" or j["status"] == "SUCCESS"]
 
-    from conftest import eventually
     follow_up = eventually(registry, what="the follow-up")[0]
     assert server.wait(follow_up["job_id"])["status"] == "SUCCESS"
     assert (server.workspace / "reports/registry/registry_models.csv").is_file()
