@@ -49,8 +49,8 @@ def operations_of(document):
             for path, methods in document["paths"].items() for method, item in methods.items()]
 
 
-def head_of(server, method, path, body=None, headers=None, timeout=30):
-    """(status, headers, body), where the body of a stream is left alone."""
+def head_of(server, method, path, body=None, headers=None, timeout=30, reads_streams=False):
+    """(status, headers, body), where the body of a stream is left alone, unless it is known to end."""
     connection = http.client.HTTPConnection(server.host, server.port, timeout=timeout)
     try:
         if body is not None and not isinstance(body, (bytes, str)):
@@ -63,6 +63,6 @@ def head_of(server, method, path, body=None, headers=None, timeout=30):
         connection.endheaders(body.encode() if isinstance(body, str) else body)
         answer = connection.getresponse()
         is_stream = answer.headers.get("Content-Type", "").startswith("text/event-stream")
-        return answer.status, answer.headers, b"" if is_stream else answer.read()
+        return answer.status, answer.headers, b"" if is_stream and not reads_streams else answer.read()
     finally:
         connection.close()

@@ -5,10 +5,12 @@ import json
 import os
 import re
 import subprocess
+import time
 
 import pytest
 
 from conftest import BUILD, Server
+from event_stream import EventStream
 
 RUNYARD = BUILD / "bin" / "runyard"
 EVERYONE = (None, "viewer", "operator", "admin")
@@ -123,6 +125,41 @@ def test_a_token_is_revoked_at_once(make_yard):
     # And one that is made while the server runs counts at once.
     text = token(yard.server, "add", "late", "--role", "viewer", "--expires", "1").strip()
     assert yard.server.request("GET", "/api/jobs/recent", headers=bearer(text)).status == 200
+
+
+def test_the_streams_of_a_revoked_token_end(make_yard):
+    """A stream of events, one of a log that is printed to, and one of a log that is silent."""
+    yard = make_yard(options=["--slots", "2"])
+    server = yard.server
+    server.headers = bearer(yard.tokens["admin"])
+    talks, sleeps = (server.submit("command", {"script": script})["job_id"] for script in (
+        "while sleep 0.1; do echo talk; done", "echo asleep; sleep 600"))
+    for job_id in (talks, sleeps):
+        server.wait(job_id, until={"RUNNING"})
+    paths = ["/api/events", f"/api/jobs/{talks}/log/stream", f"/api/jobs/{sleeps}/log/stream"]
+    cookie = {"Cookie": "runyard_token=" + yard.tokens["viewer"]}
+    streams = [EventStream(server, path, headers=headers)
+               for path in paths for headers in (bearer(yard.tokens["viewer"]), cookie)]
+    stays = EventStream(server, paths[1], headers=bearer(yard.tokens["operator"]))
+    for stream in (*streams[2:], stays):
+        assert stream.status == 200 and "text" in stream.next().json
+    token(server, "revoke", "a-viewer")
+    # Whoever gets something new is looked at within two seconds, the others with their heartbeat.
+    begin = time.monotonic()
+    for stream, limit in zip(streams, (8, 8, 8, 8, 25, 25)):
+        while (event := stream.next()) is not None:
+            assert event.kind not in ("end", "shutdown"), event
+            assert time.monotonic() - begin < limit, stream
+            server.request("PATCH", f"/api/jobs/{sleeps}", {"note": str(begin)})  # an event
+        stream.close()
+    assert time.monotonic() - begin < 25
+    assert "talk" in stays.next().json["text"]
+    stays.close()
+    again = server.request("GET", paths[1], headers=bearer(yard.tokens["viewer"]))
+    assert again.status == 401
+    for job_id in (talks, sleeps):
+        server.post(f"/api/jobs/{job_id}/cancel")
+        server.wait(job_id)
 
 
 def test_the_commands_of_tokens(tmp_path):

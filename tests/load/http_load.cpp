@@ -3,9 +3,9 @@
 // Usage: http_load PORT SECONDS [--callers N] [--listen PATH N]... [--deaf N] [--loris N]
 //                  [--submit BODY]
 //   callers    keep-alive connections, each with a request every 50 to 150 ms: reads, and one in 20
-//   a
-//              submit of BODY to /api/jobs/command
-//   listen     N event streams of PATH; the ids of /api/events must have no gap
+//              a submit of BODY to /api/jobs/command
+//   listen     N event streams of PATH; the ids of /api/events must have no gap, and between two
+//              ids of a log there must be as many bytes of text as the ids say
 //   deaf       as many of each PATH's streams are never read
 //   loris      connections that send a byte of a request each half second, for ever
 // Prints what it saw as JSON. Exit code 0 also when there were errors: the caller judges.
@@ -30,6 +30,7 @@
 #include <memory>
 #include <queue>
 #include <random>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -232,6 +233,12 @@ class Listener : public Peer {
         number_ = number;
       }
       last_id_ = id;
+    } else if (line.starts_with("data: {\"text\":")) {
+      // Bytes of the text: the log is ASCII, so an escape stands for one.
+      const std::string_view text = line.substr(15, line.size() - 17);
+      text_ += static_cast<long>(text.size()) - std::count(text.begin(), text.end(), '\\');
+      if (std::to_string(text_) != last_id_) load_.error("text that is missing or doubled");
+      ++events_;
     } else if (line.starts_with("event: reset")) {
       load_.error("a reset");
     } else if (line.starts_with("event: end")) {
@@ -244,7 +251,7 @@ class Listener : public Peer {
   Load& load_;
   const std::string path_;
   std::string rest_, last_id_;
-  long events_ = 0, bytes_ = 0, number_ = -1;
+  long events_ = 0, bytes_ = 0, number_ = -1, text_ = 0;
   bool is_over_ = false;
 };
 
@@ -330,11 +337,13 @@ int main(int argc, char** argv) {
   for (const auto& [path, count] : streams) {
     json::object one{{"path", path}};
     std::vector<long> events, bytes;
+    std::set<std::string> last_ids;
     long over = 0;
     for (const Listener* listener : listeners) {
       if (listener->path() != path) continue;
       events.push_back(listener->events());
       bytes.push_back(listener->bytes());
+      last_ids.insert(listener->last_id());
       over += listener->is_over() ? 1 : 0;
     }
     if (!events.empty()) {
@@ -344,6 +353,7 @@ int main(int argc, char** argv) {
       one["bytes_min"] = *std::min_element(bytes.begin(), bytes.end());
       one["bytes_max"] = *std::max_element(bytes.begin(), bytes.end());
       one["over"] = over;
+      one["last_ids"] = json::array(last_ids.begin(), last_ids.end());
     }
     heard.push_back(std::move(one));
   }
