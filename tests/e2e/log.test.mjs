@@ -1,6 +1,6 @@
 /** Logs that are huge, and logs that mean harm. */
 import assert from 'node:assert/strict';
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { build, closeBrowser, Server, withPage } from './kit.mjs';
@@ -54,6 +54,27 @@ test('a log is followed while it grows', async () => {
     await page.goto(`/jobs/${job.job_id}`);
     await log(page).getByRole('button', { name: 'Following' }).waitFor();
     await log(page).getByText('step 40/40').waitFor();
+    await page.getByTestId('status').getByText('Success').waitFor();
+  });
+});
+
+test('a page whose log is quiet asks nothing, and shows at once what comes', async () => {
+  const go = join(server.workspace, 'go');
+  const job = await server.post('/api/jobs/command', {
+    script: `echo before; while [ ! -e ${go} ]; do sleep 0.1; done; echo after`,
+  });
+  await withPage(server, {}, async (page) => {
+    let asked = 0;
+    page.on('request', (request) => (asked += /\/log\/lines/.test(request.url()) ? 1 : 0));
+    const waits = page.waitForRequest(/\/log\/stream\?offset=/);
+    await page.goto(`/jobs/${job.job_id}`);
+    await log(page).locator('[data-line]').getByText('before', { exact: true }).waitFor();
+    await waits;
+    asked = 0;
+    await page.waitForTimeout(3000);
+    assert.equal(asked, 0);
+    writeFileSync(go, '');
+    await log(page).locator('[data-line]').getByText('after', { exact: true }).waitFor();
     await page.getByTestId('status').getByText('Success').waitFor();
   });
 });

@@ -3,6 +3,7 @@ import userEvent from '@testing-library/user-event';
 import { describe, expect, it, vi } from 'vitest';
 import type { LogLines } from '@/shared/api/types';
 import { LogViewer, parseHash } from '@/shared/log/LogViewer';
+import type { WaitForGrowth } from '@/shared/log/growth';
 import type { LoadLines } from '@/shared/log/store';
 import { show } from './render';
 
@@ -41,6 +42,37 @@ describe('LogViewer', () => {
     show(<LogViewer jobId="job" active hash="" onHash={() => undefined} load={load} />);
     await screen.findByText(`line ${kLines}`);
     expect(screen.getByRole('button', { name: 'Following' }).getAttribute('aria-pressed')).toBe('true');
+  });
+
+  it('asks nothing while the log is quiet, and goes on when it is told of more', async () => {
+    let total = 3;
+    let tell: () => void = () => undefined;
+    const wait = vi.fn<WaitForGrowth>((_job, _offset, signal) =>
+      new Promise((resolve) => {
+        tell = resolve;
+        signal.addEventListener('abort', () => resolve());
+      }),
+    );
+    const short = vi.fn<LoadLines>(async () => ({
+      job_id: 'job',
+      start: 1,
+      lines: Array.from({ length: total }, (_, index) => `line ${index + 1}`),
+      total,
+      size: total * 7,
+      next: total + 1,
+      cut: [],
+      is_complete: true,
+    }));
+    show(<LogViewer jobId="job" active hash="" onHash={() => undefined} load={short} wait={wait} />);
+    await screen.findByText('line 3');
+    await waitFor(() => expect(wait).toHaveBeenCalledTimes(1), { timeout: 5000 });
+    expect(wait.mock.calls[0]?.slice(0, 2)).toEqual(['job', 21]);
+    const asked = short.mock.calls.length;
+    total = 4;
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    expect(short).toHaveBeenCalledTimes(asked);
+    tell();
+    await screen.findByText('line 4');
   });
 
   it('tells which line was clicked', async () => {

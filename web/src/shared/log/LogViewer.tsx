@@ -32,6 +32,8 @@ import { copyText } from '../lib/clipboard';
 import { formatBytes, formatNumber } from '../lib/format';
 import { mark, parseAnsi, plainText } from './ansi';
 import type { Style } from './ansi';
+import { waitForGrowth } from './growth';
+import type { WaitForGrowth } from './growth';
 import { anchorOf, isScaled, maxPosition, pixelsPerLine, positionOf, rowsOf, spacerHeight } from './scroll';
 import { rangesIn, useLogSearch } from './search';
 import type { SearchQuery } from './search';
@@ -40,7 +42,7 @@ import type { LoadLines } from './store';
 import classes from './LogViewer.module.css';
 
 const kRow = 18;
-/** How often the end is looked at: while it is followed, and while something else is read. */
+/** How often the end is looked at while it grows: when it is followed, and when something else is read. */
 const kFollowMs = 600;
 const kIdleMs = 2500;
 /** What "copy" takes at most without a selection. */
@@ -166,13 +168,15 @@ interface Props {
   hash: string;
   onHash: (hash: string) => void;
   load?: LoadLines;
+  wait?: WaitForGrowth;
 }
 
 /**
  * A log of any size: a screenful of lines is in the page, a few thousand in the memory, and the rest
  * stays with the server.
  */
-export function LogViewer({ jobId, active, hash, onHash, load }: Props) {
+export function LogViewer({ load, ...props }: Props) {
+  const { jobId } = props;
   const t = useT();
   const [store, setStore] = useState<LogStore | null>(null);
   useEffect(() => {
@@ -181,7 +185,7 @@ export function LogViewer({ jobId, active, hash, onHash, load }: Props) {
     return () => made.dispose();
   }, [jobId, load]);
   if (!store) return <div className={classes.root} />;
-  return <Viewer key={jobId} t={t} store={store} jobId={jobId} active={active} hash={hash} onHash={onHash} />;
+  return <Viewer key={jobId} t={t} store={store} {...props} />;
 }
 
 function Viewer({
@@ -191,6 +195,7 @@ function Viewer({
   active,
   hash,
   onHash,
+  wait = waitForGrowth,
 }: Omit<Props, 'load'> & { store: LogStore; t: ReturnType<typeof useT> }) {
   useSyncExternalStore(store.subscribe, store.snapshot);
   const { total } = store;
@@ -215,20 +220,24 @@ function Viewer({
   const pixels = pixelsPerLine(geometry);
   const shown = follow ? max : Math.min(position, max);
 
-  // The end is looked at while the log can grow, and once more after that.
+  // The end is looked at again and again while it grows, and once more when it can grow no longer. While
+  // it is quiet, the server's stream is waited at; without one it is asked for.
   useEffect(() => {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    let stopped = false;
-    const look = async () => {
-      if (!document.hidden || !store.loaded) await store.refresh();
-      if (!stopped && active) timer = setTimeout(() => void look(), follow ? kFollowMs : kIdleMs);
+    const gone = new AbortController();
+    const watch = async () => {
+      for (;;) {
+        const { size } = store;
+        if (!document.hidden || !store.loaded) await store.refresh();
+        if (!active || gone.signal.aborted) return;
+        await new Promise((resolve) => setTimeout(resolve, follow ? kFollowMs : kIdleMs));
+        if (gone.signal.aborted) return;
+        if (store.size === size && !store.error) await wait(jobId, size, gone.signal);
+        if (gone.signal.aborted) return;
+      }
     };
-    void look();
-    return () => {
-      stopped = true;
-      clearTimeout(timer);
-    };
-  }, [store, active, follow]);
+    void watch();
+    return () => gone.abort();
+  }, [store, active, follow, jobId, wait]);
 
   const goTo = useCallback(
     (next: number, stayFollowing = false) => {
