@@ -13,6 +13,19 @@ rmSync(folder, { recursive: true, force: true });
 mkdirSync(folder, { recursive: true });
 
 const server = await new Server().start();
+const guarded = new Server({ settings: 'server: {auth: required}\n' });
+guarded.token('ada', 'admin');
+await guarded.start();
+
+async function picture(page, { name, path, ready, act }, kind) {
+  await page.goto(path);
+  await page.locator(ready).first().waitFor();
+  await act?.(page);
+  await page.evaluate(() => document.fonts.ready);
+  await page.waitForTimeout(1500); // charts are drawn
+  await page.screenshot({ path: join(folder, `${name}-${kind}.png`) });
+}
+
 try {
   const made = await fill(server);
   // Something runs, and something waits.
@@ -28,38 +41,35 @@ try {
   const pages = [
     ...pagesOf(made),
     { name: 'job-running', path: `/jobs/${running.job_id}`, ready: '[data-line]' },
+    {
+      name: 'job-duplicate',
+      path: `/jobs/${made.second}`,
+      ready: '[data-line]',
+      act: async (page) => {
+        await page.getByRole('button', { name: 'Duplicate & edit' }).click();
+        const drawer = page.getByRole('dialog');
+        await drawer.getByLabel('Overrides').first().fill('seed=12\ntrain.pretrain.steps=8192');
+        await drawer.getByRole('row', { name: /overrides/ }).last().waitFor();
+      },
+    },
   ];
   for (const colorScheme of ['light', 'dark']) {
     await withPage(server, { colorScheme }, async (page) => {
-      for (const { name, path, ready } of pages) {
-        await page.goto(path);
-        await page.locator(ready).first().waitFor();
-        await page.evaluate(() => document.fonts.ready);
-        await page.waitForTimeout(700); // charts and fonts are drawn
-        await page.screenshot({ path: join(folder, `${name}-${colorScheme}.png`) });
-      }
+      for (const each of pages) await picture(page, each, colorScheme);
     });
+    await withPage(guarded, { colorScheme, network: true }, (page) =>
+      picture(page, { name: 'sign-in', path: '/', ready: 'form' }, colorScheme),
+    );
   }
   await withPage(server, { locale: 'zh-TW' }, async (page) => {
-    for (const name of ['dashboard', 'actions']) {
-      const { path, ready } = pages.find((each) => each.name === name);
-      await page.goto(path);
-      await page.locator(ready).first().waitFor();
-      await page.waitForTimeout(700);
-      await page.screenshot({ path: join(folder, `${name}-zh-TW.png`) });
-    }
+    for (const each of pages) if (['dashboard', 'actions'].includes(each.name)) await picture(page, each, 'zh-TW');
   });
   await withPage(server, { width: 390, height: 844 }, async (page) => {
-    for (const name of ['jobs', 'job', 'dashboard']) {
-      const { path, ready } = pages.find((each) => each.name === name);
-      await page.goto(path);
-      await page.locator(ready).first().waitFor();
-      await page.waitForTimeout(700);
-      await page.screenshot({ path: join(folder, `${name}-narrow.png`) });
-    }
+    for (const each of pages) if (['jobs', 'job', 'dashboard'].includes(each.name)) await picture(page, each, 'narrow');
   });
 } finally {
   await server.remove();
+  await guarded.remove();
   await closeBrowser();
 }
 

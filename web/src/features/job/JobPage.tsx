@@ -260,7 +260,9 @@ export function Component() {
       parent={parent}
       heading={
         <span className={classes.heading}>
-          <span className={data.name ? undefined : `mono ${classes.id}`}>{data.name || id}</span>
+          <span className={data.name ? classes.name : `mono ${classes.id}`} title={data.name || id}>
+            {data.name || id}
+          </span>
           <Copy value={id} label={t('job.copyId')} />
         </span>
       }

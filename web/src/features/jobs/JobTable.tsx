@@ -59,7 +59,11 @@ function columnsOf(t: Translate, titles: Map<string, string>): ColumnDef<JobRow>
             {job.name && <span className={`mono ellipsis ${classes.sub}`}>{job.job_id}</span>}
           </span>
           {job.dry_run && <span className={classes.tag}>{t('job.dryRun')}</span>}
-          {job.group && <span className={classes.tag}>{job.group}</span>}
+          {job.group && (
+            <span className={classes.tag} title={job.group}>
+              {job.group}
+            </span>
+          )}
         </>
       ),
     },
