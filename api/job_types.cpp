@@ -20,6 +20,7 @@ json::object to_document(const JobType& type) {
   document["defaults"] = json::object{{"timeout_sec", type.defaults.timeout_sec},
                                       {"slots", type.defaults.slots},
                                       {"gpus", type.defaults.gpus},
+                                      {"memory_mb", type.defaults.memory_mb},
                                       {"max_retries", type.defaults.max_retries}};
   document["singleton"] = type.singleton;
   return document;

@@ -155,6 +155,7 @@ Reply rerun(JobService& service, const Call& call) {
                        {"retry_lost", job.options.retry_lost},
                        {"slots", job.options.slots},
                        {"gpus", job.options.gpus},
+                       {"memory_mb", job.options.memory_mb},
                        {"group", job.options.group},
                        {"name", job.options.name}};
   if (job_options.is_object()) {

@@ -92,7 +92,7 @@ bool Follower::try_again(const Error& error) {
 }
 
 void Follower::note_waiting(const json::object& job) {
-  std::string reason = text_of(job, "status") == "QUEUED" ? text_of(job, "waiting_for") : "";
+  std::string reason = text_of(job, "waiting_for");
   if (!reason.empty() && reason != waiting_for_) note("waits: " + reason);
   waiting_for_ = std::move(reason);
 }

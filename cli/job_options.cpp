@@ -31,6 +31,21 @@ std::optional<std::int64_t> parse_seconds(const std::string& text) {
   return number * factor;
 }
 
+std::optional<std::int64_t> parse_megabytes(const std::string& text) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const std::string unit(end, text.data() + text.size());
+  std::int64_t factor = 0;
+  if (unit.empty() || unit == "M") factor = 1;
+  if (unit == "G") factor = 1024;
+  if (unit == "T") factor = 1024 * 1024;
+  constexpr std::int64_t kMax = 1LL << 30;
+  if (error != std::errc() || number < 0 || factor == 0 || number > kMax / factor) {
+    return std::nullopt;
+  }
+  return number * factor;
+}
+
 Result<json::object> read_params(const std::string& argument) {
   std::string text = argument, source = "--params";
   if (argument == "-") {
@@ -74,6 +89,16 @@ void JobOptionFlags::declare(CLI::App& app, const std::string& group) {
       ->group(group)
       ->type_name("N");
   app.add_option("--gpus", gpus_, "How many GPUs it takes")->group(group)->type_name("N");
+  app.add_option("--memory", memory_,
+                 "Megabytes that it asks of a cluster, or with a unit: 500M, 4G")
+      ->group(group)
+      ->type_name("SIZE")
+      ->check(CLI::Validator(
+          [](std::string& text) {
+            return parse_megabytes(text) ? ""
+                                         : "'" + text + "' is not a size such as 500, 500M or 4G";
+          },
+          ""));
   app.add_option("--group", group_, "Group of jobs it belongs to")->group(group)->type_name("NAME");
   app.add_option("--after", after_, "Start it only after this job has succeeded\n[may be repeated]")
       ->group(group)
@@ -90,6 +115,7 @@ Result<json::object> JobOptionFlags::to_json(Api& api) const {
   if (retry_lost_) job["retry_lost"] = true;
   if (slots_) job["slots"] = *slots_;
   if (gpus_) job["gpus"] = *gpus_;
+  if (memory_) job["memory_mb"] = *parse_megabytes(*memory_);
   if (group_) job["group"] = *group_;
   if (name_) job["name"] = *name_;
   if (!after_.empty()) {

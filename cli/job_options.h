@@ -24,13 +24,16 @@ class JobOptionFlags {
 
  private:
   std::optional<int> priority_, retries_, slots_, gpus_;
-  std::optional<std::string> timeout_, group_, name_;
+  std::optional<std::string> timeout_, memory_, group_, name_;
   std::vector<std::string> after_;
   bool retry_lost_ = false;
 };
 
 /// Seconds from `90`, `90s`, `15m`, `2h`, `1d`; nullopt for anything else.
 std::optional<std::int64_t> parse_seconds(const std::string& text);
+
+/// Megabytes from `500`, `500M`, `4G`, `1T`; nullopt for anything else.
+std::optional<std::int64_t> parse_megabytes(const std::string& text);
 
 /// The object of --params: JSON, `@file`, or `-` for stdin. kInvalid when it is no object.
 Result<boost::json::object> read_params(const std::string& argument);

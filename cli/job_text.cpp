@@ -55,6 +55,9 @@ std::string resources_text(const json::object& job) {
   if (!resources) return "";
   const auto slots = integer_of(*resources, "slots").value_or(1);
   std::string out = fmt::format("{} slot{}", slots, slots == 1 ? "" : "s");
+  if (const auto memory = integer_of(*resources, "memory_mb").value_or(0); memory > 0) {
+    out += fmt::format(", {} MB", memory);
+  }
   const std::string ids = joined(array_of(*resources, "gpus"), ",");
   if (!ids.empty()) return out + ", gpu " + ids;
   const auto gpus = integer_of(*resources, "gpu_count").value_or(0);

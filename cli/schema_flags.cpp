@@ -278,8 +278,9 @@ std::string type_name_of(const SchemaFlag& flag) {
 
 const std::vector<std::string_view>& reserved_flags() {
   static const std::vector<std::string_view> kReserved = {
-      "help",    "server",  "json",       "follow", "then", "params", "set",   "priority",
-      "timeout", "retries", "retry-lost", "slots",  "gpus", "group",  "after", "name"};
+      "help", "server",   "json",    "follow",  "then",       "params",
+      "set",  "priority", "timeout", "retries", "retry-lost", "slots",
+      "gpus", "memory",   "group",   "after",   "name"};
   return kReserved;
 }
 

@@ -10,6 +10,7 @@ readonly build_packages=(
 )
 readonly workload_packages=(python3 python3-numpy python3-yaml)
 readonly test_packages=(
+  munge slurmctld slurmd slurm-client python3-pytest-xdist
   python3-pytest curl clang libclang-rt-14-dev clang-format wrk task-spooler nginx-light chromium
   json-schema-test-suite
 )

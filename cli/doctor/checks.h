@@ -28,6 +28,9 @@ std::vector<Finding> check_python(const Config& config);
 std::vector<Finding> check_state(const std::filesystem::path& state_dir);
 Finding check_shim(const std::filesystem::path& shim);
 
+// Slurm, where jobs go there (slurm.cpp): its commands, an answer, what the nodes must see.
+std::vector<Finding> check_slurm(const Config& config, const std::filesystem::path& shim);
+
 // Plugins and the server itself (server.cpp).
 struct ServerState {
   bool answers = false;  ///< a Runyard server does, at the configured address

@@ -79,6 +79,7 @@ std::vector<Finding> examine(const ServerOptions& options) {
   all.push_back(check_clock());
   all.push_back(check_cgroup());
   all.push_back(check_gpus(config));
+  add(check_slurm(config, program_folder() / "runyard-shim"));
   return all;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
@@ -22,6 +23,9 @@ struct AttemptSpec {
   std::int64_t timeout_sec = 0;
   std::int64_t grace_ms = 10'000;
   std::int64_t log_max_bytes = 0;
+  // For an executor that asks somebody else for them.
+  int slots = 1, gpus = 0;
+  std::int64_t memory_mb = 0;
 };
 
 /// The attempt is over, and nothing of its process tree is left.
@@ -43,20 +47,23 @@ struct AttemptResult {
 /// Contract: an attempt's command is started at most once, whatever dies in between. For each
 /// attempt given to run(), exactly one `ended` comes while this process lives, never from inside
 /// run(). Recovery is the same call: run() on an attempt that an earlier server began adopts it, or
-/// reports how it ended.
+/// reports how it ended. One that was lost may be heard of once more: see clean_up().
 class Executor {
  public:
   using Ended = std::function<void(const std::string& job_id, int attempt, const AttemptResult&)>;
 
   virtual ~Executor() = default;
+  /// The run folder of an attempt, whether it is there or not.
+  virtual std::filesystem::path folder_of(const std::string& job_id, int attempt) const = 0;
   virtual void run(AttemptSpec spec) = 0;
   /// Asks for the end of the attempt's tree: TERM, grace, KILL. `ended` follows; its reason is
   /// kCancelled only when the command had not ended before.
   virtual void cancel(const std::string& job_id, int attempt) = 0;
   /// Counted from the start of the command; 0 removes the limit.
   virtual void set_timeout(const std::string& job_id, int attempt, std::int64_t timeout_sec) = 0;
-  /// Forgets the files that an attempt left behind. Only for ended ones.
-  virtual void clean_up(const std::string& job_id, int attempt) = 0;
+  /// For an attempt that ended with `reason`: forgets the files that it left behind. Of one that
+  /// was lost they may be kept, and a result found in them is one more `ended`.
+  virtual void clean_up(const std::string& job_id, int attempt, EndReason reason) = 0;
 };
 
 }  // namespace runyard

@@ -26,11 +26,11 @@ class LocalExecutor final : public Executor {
   void run(AttemptSpec spec) override;
   void cancel(const std::string& job_id, int attempt) override;
   void set_timeout(const std::string& job_id, int attempt, std::int64_t timeout_sec) override;
-  void clean_up(const std::string& job_id, int attempt) override;
+  void clean_up(const std::string& job_id, int attempt, EndReason reason) override;
+  std::filesystem::path folder_of(const std::string& job_id, int attempt) const override;
 
  private:
   struct Supervised;
-  std::filesystem::path folder_of(const std::string& job_id, int attempt) const;
   void prepare(Supervised& attempt);
   void look(const std::string& token);
   void start_shim(Supervised& attempt);

@@ -171,6 +171,9 @@ bool has_nul(const RunSpec& spec) {
   for (const std::string& variable : spec.env) {
     if (nul(variable)) return true;
   }
+  for (const std::string& name : spec.inherit) {
+    if (nul(name)) return true;
+  }
   return false;
 }
 
@@ -187,6 +190,7 @@ bool take_spec_field(std::string_view key, std::string_view value, RunSpec* spec
   };
   if (key == "arg") return spec->args.emplace_back(value), true;
   if (key == "env") return spec->env.emplace_back(value), true;
+  if (key == "inherit") return spec->inherit.emplace_back(value), true;
   if (key == "token") return spec->token = value, once(1);
   if (key == "cwd") return spec->cwd = value, once(2);
   if (key == "log") return spec->log = value, once(4);
@@ -463,6 +467,7 @@ std::optional<std::string> encode_spec(const RunSpec& spec, RunFolderError* erro
   put_number("log_max_bytes", spec.log_max_bytes);
   for (const std::string& arg : spec.args) put("arg", arg);
   for (const std::string& variable : spec.env) put("env", variable);
+  for (const std::string& name : spec.inherit) put("inherit", name);
   const std::uint32_t sum = crc32(out);
   out.append(kCrcKey);
   append_crc(out, sum);

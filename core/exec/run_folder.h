@@ -37,6 +37,9 @@ struct RunSpec {
   std::uint64_t log_max_bytes = 0;  // 0: none
   std::vector<std::string> args;    // at least the program
   std::vector<std::string> env;     // NAME=value, the whole environment of the command
+  // What is taken over it from the environment in which the shim finds itself: a name, or the
+  // beginning of names with a `*` behind it.
+  std::vector<std::string> inherit = {};
 
   friend bool operator==(const RunSpec&, const RunSpec&) = default;
 };

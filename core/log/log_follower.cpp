@@ -30,11 +30,13 @@ LogFollower::~LogFollower() {
   if (watch_ >= 0) watcher_.remove(watch_);
 }
 
-void LogFollower::start() {
+void LogFollower::start(bool watch) {
   fd_ = UniqueFd(::open(file_.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
-  watch_ = watcher_.add(file_, [weak = weak_from_this()] {
-    if (const auto self = weak.lock()) self->wake();
-  });
+  if (watch) {
+    watch_ = watcher_.add(file_, [weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->wake();
+    });
+  }
   schedule(0);
 }
 

@@ -24,8 +24,10 @@ class LogFollower : public std::enable_shared_from_this<LogFollower> {
               std::unique_ptr<LogScanner> scanner, std::int64_t offset, Changed changed);
   ~LogFollower();
 
-  /// Opens the file (an empty one when it is not there yet) and begins.
-  void start();
+  /// Opens the file (an empty one when it is not there yet) and begins. `watch`: is told of writes,
+  /// where the file system can; else, and for a file that another machine writes, looks each
+  /// second.
+  void start(bool watch = true);
   /// Reads to the end of the file as it is now, then calls `done` and reads no more.
   void finish(std::function<void()> done);
   /// Reads no more and calls nothing more.

@@ -55,12 +55,14 @@ std::optional<EndReason> parse_end_reason(std::string_view text) {
 
 bool is_terminal(JobStatus status) { return status != kQueued && status != kRunning; }
 
-bool is_allowed(JobStatus from, JobStatus to) {
+bool is_allowed(JobStatus from, EndReason why, JobStatus to) {
   switch (from) {
     case kQueued:
       return to == kRunning || to == kFailed || to == JobStatus::kCancelled;
     case kRunning:
       return to == kQueued || is_terminal(to);
+    case JobStatus::kFailed:
+      return why == EndReason::kLost && is_terminal(to);
     default:
       return false;
   }
@@ -72,7 +74,7 @@ std::optional<double> Job::duration_sec() const {
 }
 
 bool Job::transition(JobStatus to) {
-  if (!is_allowed(status, to)) return false;
+  if (!is_allowed(status, end_reason, to)) return false;
   status = to;
   return true;
 }

@@ -39,8 +39,9 @@ std::optional<EndReason> parse_end_reason(std::string_view text);
 
 /// SUCCESS, FAILED, CANCELLED: nothing follows any more.
 bool is_terminal(JobStatus status);
-/// The state machine: exactly the transitions of docs/architecture.md.
-bool is_allowed(JobStatus from, JobStatus to);
+/// The state machine: exactly the transitions of docs/architecture.md. `why` is the reason of an
+/// ended `from`: a lost job is corrected by a result that comes late.
+bool is_allowed(JobStatus from, EndReason why, JobStatus to);
 
 /// What a hint found: `href` is a path of the web UI, "" when the hint has no link.
 struct Link {
@@ -84,7 +85,8 @@ struct JobOptions {
   bool retry_lost = false;  ///< a lost attempt is tried again too: it may have had effects
   int slots = 1;
   int gpus = 0;
-  std::string group;  ///< "" is the default group
+  std::int64_t memory_mb = 0;  ///< for a cluster (docs/slurm.md); 0: what it gives by itself
+  std::string group;           ///< "" is the default group
   std::string name;
   std::vector<std::string> after;  ///< job ids that must succeed first
 };

@@ -173,6 +173,7 @@ json::object to_json(const Job& job, Form form) {
   doc["links"] = std::move(links);
   doc["resources"] = json::object{{"slots", job.options.slots},
                                   {"gpu_count", job.options.gpus},
+                                  {"memory_mb", job.options.memory_mb},
                                   {"gpus", to_array(job.gpu_ids)}};
   doc["usage"] = job.usage ? json::value(json::object{{"user_sec", job.usage->user_sec},
                                                       {"system_sec", job.usage->system_sec},
@@ -273,6 +274,7 @@ Result<Job> job_from_json(const json::value& document) {
     const Reader fields(*resources);
     fields.integer("slots", job.options.slots);
     fields.integer("gpu_count", job.options.gpus);
+    fields.integer("memory_mb", job.options.memory_mb);
     if (const auto* ids = fields.array("gpus")) {
       for (const auto& id : *ids) {
         if (id.is_int64()) job.gpu_ids.push_back(static_cast<int>(id.get_int64()));

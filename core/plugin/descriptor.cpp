@@ -309,6 +309,7 @@ void read_defaults(Fields& fields, JobType& type, Defect& defect) {
   type.defaults.timeout_sec = defaults.integer("timeout_sec", 0, 1000 * kMax, 0);
   type.defaults.slots = static_cast<int>(defaults.integer("slots", 1, 1000, 1));
   type.defaults.gpus = static_cast<int>(defaults.integer("gpus", 0, 1000, 0));
+  type.defaults.memory_mb = defaults.integer("memory_mb", 0, 1LL << 30, 0);
   type.defaults.max_retries = static_cast<int>(defaults.integer("max_retries", 0, 1000, 0));
   type.defaults.priority = static_cast<int>(defaults.integer("priority", -kMax, kMax, 0));
   defaults.finish();

@@ -55,8 +55,13 @@ std::string readable(TimeMs time) {
 
 }  // namespace
 
-std::optional<Scheduler::Excess> Scheduler::excess(int slots, int gpus, const Group* group) const {
-  if (slots > limits_.slots) {
+std::optional<Scheduler::Excess> Scheduler::excess(int slots, int gpus, bool elsewhere,
+                                                   const Group* group) const {
+  if (elsewhere && slots > limits_.elsewhere_slots) {
+    return Excess{"/_job/slots", fmt::format("{}, but slurm.slots is {}", counted(slots, "slot"),
+                                             limits_.elsewhere_slots)};
+  }
+  if (!elsewhere && slots > limits_.slots) {
     return Excess{"/_job/slots",
                   fmt::format("{}, but the server has {}", counted(slots, "slot"), limits_.slots)};
   }
@@ -64,7 +69,7 @@ std::optional<Scheduler::Excess> Scheduler::excess(int slots, int gpus, const Gr
     return Excess{"/_job/slots", fmt::format("{}{}, but its limit is {}", counted(slots, "slot"),
                                              of_group(group->name), *group->slots)};
   }
-  if (gpus > static_cast<int>(gpus_.size())) {
+  if (!elsewhere && gpus > static_cast<int>(gpus_.size())) {
     return Excess{"/_job/gpus",
                   fmt::format("{}, but the server has {}", counted(gpus, "GPU"),
                               gpus_.empty() ? "none configured" : std::to_string(gpus_.size()))};
@@ -88,8 +93,8 @@ Result<> Scheduler::check(const Request& request, std::size_t count) const {
                                                        -kMaxPriority, kMaxPriority));
   }
   const auto group = groups_.find(request.group);
-  if (const auto problem =
-          excess(request.slots, request.gpus, group == groups_.end() ? nullptr : &group->second)) {
+  if (const auto problem = excess(request.slots, request.gpus, request.elsewhere,
+                                  group == groups_.end() ? nullptr : &group->second)) {
     return invalid_field(problem->field,
                          "The job asks for " + problem->words + ": it could never start.");
   }
@@ -105,7 +110,7 @@ Result<> Scheduler::check(const Request& request, std::size_t count) const {
 std::string Scheduler::waiting_for(std::string_view job_id, TimeMs now) const {
   const Job* job = find(job_id);
   if (!job || job->state == State::kRunning) return "";
-  Walk walk(*this);
+  Walk walk(*this, job->elsewhere);
   walk.next();
   return explain(*job, walk, now);
 }
@@ -120,7 +125,8 @@ std::string Scheduler::explain(const Job& job, const Walk& walk, TimeMs now) con
     }
     return words + " to succeed";
   }
-  if (const auto problem = excess(job.slots, job.gpus, job.group)) return problem->words;
+  if (const auto problem = excess(job.slots, job.gpus, job.elsewhere, job.group))
+    return problem->words;
   if (job.not_before && *job.not_before > now) return "retry at " + readable(*job.not_before);
   if (mode_ != Mode::kOpen) return mode_ == Mode::kPaused ? "paused" : "draining";
   return job.state == State::kReady ? explain_ready(job, walk) : "";
@@ -161,6 +167,10 @@ std::string Scheduler::explain_ready(const Job& job, const Walk& walk) const {
   const Job* stop = walk.stop();
   if (stop == &job) {
     if (lack(job, kept) == Lack::kNothing) return "";
+    if (job.elsewhere) {
+      return shortage(counted(job.slots, "slot") + " of slurm.slots", elsewhere_used_,
+                      limits_.elsewhere_slots, 0, "");
+    }
     return shortage(counted(job.slots, "slot"), used_, limits_.slots, kept ? kept->slots : 0,
                     kept_id);
   }
@@ -180,6 +190,8 @@ Scheduler::Snapshot Scheduler::snapshot(TimeMs now, std::size_t limit) const {
   result.mode = mode_;
   result.slots = limits_.slots;
   result.used = used_;
+  result.elsewhere_slots = limits_.elsewhere_slots;
+  result.elsewhere_used = elsewhere_used_;
   result.jobs_per_gpu = limits_.jobs_per_gpu;
   result.gpus = gpus_;
   for (const auto& [name, group] : groups_) {
@@ -189,9 +201,13 @@ Scheduler::Snapshot Scheduler::snapshot(TimeMs now, std::size_t limit) const {
   for (const Job& job : running_) {
     result.running.push_back({std::string(job.id), shown(job.group->name), job.slots, job.gpu_ids});
   }
-  Walk walk(*this);
-  walk.next();
-  std::vector<const Job*> waiting = walk.first(limit);
+  Walk here(*this, false), elsewhere(*this, true);
+  here.next();
+  elsewhere.next();
+  std::vector<const Job*> waiting = here.first(limit);
+  std::ranges::copy(elsewhere.first(limit), std::back_inserter(waiting));
+  std::ranges::sort(waiting, [](const Job* a, const Job* b) { return ByRank()(*a, *b); });
+  if (waiting.size() > limit) waiting.resize(limit);
   const auto take = [&](const auto& order) {
     for (const Job& job : order) {
       if (waiting.size() >= limit) break;
@@ -201,8 +217,8 @@ Scheduler::Snapshot Scheduler::snapshot(TimeMs now, std::size_t limit) const {
   take(delayed_);
   take(aside_);
   for (const Job* job : waiting) {
-    result.waiting.push_back(
-        {std::string(job->id), shown(job->group->name), explain(*job, walk, now)});
+    result.waiting.push_back({std::string(job->id), shown(job->group->name),
+                              explain(*job, job->elsewhere ? elsewhere : here, now)});
   }
   result.queued = queued();
   return result;

@@ -43,7 +43,8 @@ Scheduler::Job& Scheduler::add(Request&& request) {
   job.not_before = request.not_before;
   // A record that was edited by hand must not upset the sums.
   job.slots = std::max(1, request.slots);
-  job.gpus = std::max(0, request.gpus);
+  job.elsewhere = request.elsewhere;
+  job.gpus = job.elsewhere ? 0 : std::max(0, request.gpus);
   set_rank(job, request.priority);
   return job;
 }
@@ -181,11 +182,12 @@ void Scheduler::set_group_slots(const std::string& name, std::optional<int> slot
 
 Scheduler::Order& Scheduler::lane(const Job& job) {
   Lanes& lanes = job.group->slots ? job.group->lanes : unlimited_;
+  if (job.elsewhere) return lanes.elsewhere;
   return job.gpus > 0 ? lanes.gpu : lanes.cpu;
 }
 
 void Scheduler::place(Job& job) {
-  if (job.pending > 0 || excess(job.slots, job.gpus, job.group)) {
+  if (job.pending > 0 || excess(job.slots, job.gpus, job.elsewhere, job.group)) {
     job.state = State::kAside;
     aside_.insert(job);
   } else if (job.not_before) {
@@ -223,7 +225,7 @@ void Scheduler::run(Job& job, std::vector<int> gpu_ids) {
   for (Snapshot::Gpu& gpu : gpus_) {
     if (std::ranges::find(job.gpu_ids, gpu.id) != job.gpu_ids.end()) ++gpu.jobs;
   }
-  used_ += job.slots;
+  (job.elsewhere ? elsewhere_used_ : used_) += job.slots;
   job.group->used += job.slots;
   job.state = State::kRunning;
   running_.insert(job);
@@ -234,7 +236,7 @@ void Scheduler::release(Job& job) {
     if (std::ranges::find(job.gpu_ids, gpu.id) != job.gpu_ids.end()) --gpu.jobs;
   }
   job.gpu_ids.clear();
-  used_ -= job.slots;
+  (job.elsewhere ? elsewhere_used_ : used_) -= job.slots;
   job.group->used -= job.slots;
 }
 
@@ -257,6 +259,10 @@ Scheduler::Lack Scheduler::lack(const Job& job, const Job* kept) const {
     const int kept_in_group = kept && kept->group == job.group ? kept->slots : 0;
     if (job.group->used + kept_in_group + job.slots > *job.group->slots) return Lack::kGroupSlots;
   }
+  if (job.elsewhere) {
+    const bool fits = elsewhere_used_ + job.slots <= limits_.elsewhere_slots;
+    return fits ? Lack::kNothing : Lack::kSlots;
+  }
   if (used_ + (kept ? kept->slots : 0) + job.slots > limits_.slots) return Lack::kSlots;
   if (job.gpus > 0 && job.gpus > usable_gpus()) return Lack::kGpus;
   return Lack::kNothing;
@@ -273,14 +279,18 @@ std::vector<Scheduler::Start> Scheduler::decide(TimeMs now) {
     job.not_before.reset();
     place(job);
   }
-  if (used_ >= limits_.slots) return starts;  // every job wants one at least
-  Walk walk(*this);
-  while (const Job* next = walk.next()) {
-    Job& job = *lane(*next).begin();  // next is the head of its lane
-    unlink(job);
-    run(job, pick_gpus(job.gpus));
-    starts.push_back({std::string(job.id), job.gpu_ids});
-  }
+  const auto start_all = [&](bool elsewhere) {
+    Walk walk(*this, elsewhere);
+    while (const Job* next = walk.next()) {
+      Job& job = *lane(*next).begin();  // next is the head of its lane
+      unlink(job);
+      run(job, pick_gpus(job.gpus));
+      starts.push_back({std::string(job.id), job.gpu_ids});
+    }
+  };
+  // Every job wants one slot at least.
+  if (used_ < limits_.slots) start_all(false);
+  if (elsewhere_used_ < limits_.elsewhere_slots) start_all(true);
   return starts;
 }
 

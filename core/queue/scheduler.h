@@ -42,6 +42,10 @@ namespace runyard {
 ///    are before it, and those are finitely many, for a job that comes much later has a worse one.
 ///  * A GPU is given to at most `jobs_per_gpu` jobs, a job gets different ones, the least used
 ///  first.
+///  * Jobs that run elsewhere (on a cluster, which has an order and GPUs of its own) hold no slots
+///  of
+///    this server and want none of its GPUs. They are looked at apart, with `elsewhere_slots` as
+///    their bound; of the limits above they share those of the groups.
 ///  * A job is ready when all jobs it is `after` have succeeded, its `not_before` has come, and it
 ///    is within the limits. (One accepted under wider limits waits until they allow it, and blocks
 ///    nobody.)
@@ -52,6 +56,7 @@ class Scheduler {
  public:
   struct Limits {
     int slots = 1;
+    int elsewhere_slots = 0;  ///< of all jobs that run elsewhere together; 0: none may
     std::map<std::string, int> group_slots = {};  ///< a group that is not named here has no limit
     std::vector<int> gpu_ids = {};                ///< different ones, in the order of preference
     int jobs_per_gpu = 1;
@@ -66,7 +71,8 @@ class Scheduler {
     int priority = 0;
     std::string group;
     int slots = 1;
-    int gpus = 0;
+    int gpus = 0;                    ///< 0 for a job that runs elsewhere
+    bool elsewhere = false;          ///< not on this machine
     std::vector<std::string> after;  ///< jobs still queued or running that must succeed first
     std::optional<TimeMs> not_before;
     TimeMs queued_at = 0;
@@ -168,6 +174,7 @@ class Scheduler {
     };
     Mode mode = Mode::kOpen;
     int slots = 0, used = 0;
+    int elsewhere_slots = 0, elsewhere_used = 0;
     int jobs_per_gpu = 1;
     std::vector<Gpu> gpus;
     std::vector<Group> groups;     ///< those with a limit or with jobs, by name
@@ -211,6 +218,7 @@ class Scheduler {
     std::optional<TimeMs> not_before;
     int slots = 1;
     int gpus = 0;
+    bool elsewhere = false;
     State state = State::kAside;
     std::vector<int> gpu_ids;  ///< while running
     std::vector<Edge> edges;   ///< never resized: edges are linked in place
@@ -235,7 +243,7 @@ class Scheduler {
   /// their jobs are all in one Lanes: decide() looks at the heads of few lanes, however many jobs
   /// and groups there are.
   struct Lanes {
-    Order cpu, gpu;
+    Order cpu, gpu, elsewhere;
   };
 
   struct Group {
@@ -278,7 +286,7 @@ class Scheduler {
     std::string words;
   };
   /// `group` may be null: one that is not known has no limit.
-  std::optional<Excess> excess(int slots, int gpus, const Group* group) const;
+  std::optional<Excess> excess(int slots, int gpus, bool elsewhere, const Group* group) const;
   std::string explain(const Job& job, const Walk& walk, TimeMs now) const;
   std::string explain_ready(const Job& job, const Walk& walk) const;
 
@@ -291,7 +299,7 @@ class Scheduler {
 
   Limits limits_;  // without group_slots and gpu_ids: they live on in groups_ and gpus_
   Mode mode_ = Mode::kOpen;
-  int used_ = 0;
+  int used_ = 0, elsewhere_used_ = 0;
   std::vector<Snapshot::Gpu> gpus_;
   std::unordered_map<std::string, Job, StringHash, std::equal_to<>> jobs_;
   // After jobs_, so that they let go of the jobs before these are destroyed.

@@ -16,7 +16,8 @@ namespace runyard {
 /// What the pass has closed is then the reason why other jobs wait.
 class Scheduler::Walk {
  public:
-  explicit Walk(const Scheduler& scheduler) : scheduler_(scheduler) {
+  /// Looks at the jobs of this machine, or at those that run elsewhere.
+  Walk(const Scheduler& scheduler, bool elsewhere) : scheduler_(scheduler), elsewhere_(elsewhere) {
     lanes_.reserve(2 * scheduler.limited_.size() + 2);
     add_lanes(nullptr, scheduler.unlimited_);
     for (const Group* group : scheduler.limited_) add_lanes(group, group->lanes);
@@ -114,8 +115,8 @@ class Scheduler::Walk {
   static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
 
   void add_lanes(const Group* group, const Lanes& lanes) {
-    lanes_.push_back({&lanes.cpu, group, false});
-    lanes_.push_back({&lanes.gpu, group, true});
+    lanes_.push_back({elsewhere_ ? &lanes.elsewhere : &lanes.cpu, group, false});
+    lanes_.push_back({elsewhere_ ? &kNoJobs : &lanes.gpu, group, true});
   }
   bool is_closed(const Lane& lane) const {
     const auto index = static_cast<std::size_t>(&lane - lanes_.data());
@@ -132,7 +133,10 @@ class Scheduler::Walk {
     heap_.pop_back();
   }
 
+  static inline const Order kNoJobs;
+
   const Scheduler& scheduler_;
+  const bool elsewhere_;
   std::vector<Lane> lanes_;  // two for each group
   std::vector<Head> heap_;   // the heads of the lanes that are not yet closed
   std::size_t given_ = kNone;

@@ -53,6 +53,17 @@ struct Config {
   std::int64_t log_max_bytes = 0;      ///< 0: none
   std::int64_t retry_backoff_sec = 5;  ///< doubled with each retry, at most 5 minutes
 
+  // Where it runs: local, slurm.
+  std::string executor = "local";
+  std::map<std::string, std::string> group_executors;  ///< by group
+  std::map<std::string, std::string> type_executors;   ///< by job type; before the group's
+  std::filesystem::path slurm_folder;  ///< of run folders; empty: <workspace>/.runyard/slurm
+  std::filesystem::path slurm_shim;    ///< empty: the server's
+  int slurm_slots = 1000;              ///< of the jobs that Slurm has at once
+  std::string slurm_partition, slurm_account, slurm_qos;
+  std::vector<std::string> slurm_flags;  ///< further options of sbatch
+  int slurm_command_timeout_sec = 15;    ///< of each call of sbatch, squeue and scancel
+
   // Its own log.
   std::string log_level = "info";          ///< debug, info, warn, error
   std::string log_format = "text";         ///< text, json

@@ -21,13 +21,46 @@ namespace json = boost::json;
 constexpr std::int64_t kMaxBackoffSec = 300;
 constexpr std::int64_t kErrorTail = 64 * 1024;
 
+JobStatus status_of(EndReason reason) {
+  if (reason == EndReason::kNone) return JobStatus::kSuccess;
+  return reason == EndReason::kCancelled ? JobStatus::kCancelled : JobStatus::kFailed;
+}
+
 }  // namespace
 
 void JobEngine::on_ended(const std::string& job_id, int attempt, const AttemptResult& result) {
   Active* active = find(job_id);
-  if (!active || active->job.attempt != attempt) return;
-  if (!active->follower) return conclude(job_id, result);
+  if (!active) return correct(job_id, attempt, result);
+  if (active->job.attempt != attempt) {
+    // The late result of a lost attempt; a later one has begun.
+    return executor_of(active->job.executor).clean_up(job_id, attempt, result.reason);
+  }
+  if (!active->follower) follow(*active);
   active->follower->finish([this, job_id, result] { conclude(job_id, result); });
+}
+
+/// A job that ended as lost has left a result after all.
+void JobEngine::correct(const std::string& job_id, int attempt, const AttemptResult& result) {
+  auto known = store_->find(job_id);
+  if (!known) return spdlog::error("{}: {}", job_id, known.error().message);
+  const bool is_lost = *known && (*known)->instance == setup_.instance &&
+                       (*known)->end_reason == EndReason::kLost && (*known)->attempt == attempt &&
+                       (*known)->status == JobStatus::kFailed && result.reason != EndReason::kLost;
+  if (!is_lost) {
+    return executor_of("slurm").clean_up(job_id, attempt, result.reason);
+  }
+  // Not among the active ones: for everybody else it has ended.
+  Active& late = corrected_[job_id];
+  late.job = std::move(**known);
+  late.type = type_of(late.job);
+  late.job.revision = late.job.seq;
+  follow(late);
+  late.follower->finish([this, job_id, result] {
+    Active& corrected = corrected_.at(job_id);
+    auto message = take_result(corrected, result);
+    end(corrected, status_of(result.reason), result.reason, std::move(message));
+    corrected_.erase(job_id);
+  });
 }
 
 bool JobEngine::wants_retry(const Job& job, const AttemptResult& result) const {
@@ -81,10 +114,9 @@ void JobEngine::keep_series(const std::string& job_id, const std::vector<Series>
   if (!done) spdlog::warn("{}: its curves are lost: {}", job_id, done.error().message);
 }
 
-void JobEngine::conclude(const std::string& job_id, const AttemptResult& result) {
-  Active* active = find(job_id);
-  if (!active) return;
-  Job& job = active->job;
+/// What an attempt's end says, into the job; gives its message. The follower is done.
+std::string JobEngine::take_result(Active& active, const AttemptResult& result) {
+  Job& job = active.job;
   Attempt& attempt = job.attempts.back();
   if (result.started_at) {
     attempt.started_at = *result.started_at;
@@ -99,22 +131,31 @@ void JobEngine::conclude(const std::string& job_id, const AttemptResult& result)
   job.exit_code = result.exit_code;
   job.signal = result.signal;
   if (result.usage) job.usage = result.usage;
-  if (active->follower) {
-    const LogScanner& scanner = active->follower->scanner();
+  if (active.follower) {
+    const LogScanner& scanner = active.follower->scanner();
     job.artifacts_hint = scanner.artifacts();
     job.links = scanner.links();
     job.progress = scanner.progress();
     if (job.progress) job.progress->eta_sec.reset();
-    job.log_size = job.scan_offset = active->follower->offset();
+    job.log_size = job.scan_offset = active.follower->offset();
     job.warnings = scanner.warnings(result.reason == EndReason::kNone);
-    keep_series(job_id, scanner.series().all());
+    keep_series(job.job_id, scanner.series().all());
   }
-  std::string message = result.reason == EndReason::kNone ? "" : failure_message(*active, result);
-  if (active->follower) active->follower->stop();
-  active->follower.reset();
+  std::string message = result.reason == EndReason::kNone ? "" : failure_message(active, result);
+  if (active.follower) active.follower->stop();
+  active.follower.reset();
   job.gpu_ids.clear();
   job.series.reset();
   job.status_text.clear();
+  job.waiting_for.clear();
+  return message;
+}
+
+void JobEngine::conclude(const std::string& job_id, const AttemptResult& result) {
+  Active* active = find(job_id);
+  if (!active) return;
+  Job& job = active->job;
+  std::string message = take_result(*active, result);
 
   if (wants_retry(job, result)) {
     const std::int64_t backoff =
@@ -125,21 +166,17 @@ void JobEngine::conclude(const std::string& job_id, const AttemptResult& result)
     job.not_before = now_ms() + backoff * 1000;
     scheduler_.requeue(job_id, job.not_before);
     journal_.retried(job);
-    const int ended = job.attempt;
-    commit(*active, [this, job_id, ended] {
+    commit(*active, [this, job] {
       kill_point("retry_committed");
-      executor_->clean_up(job_id, ended);
+      executor_of(job.executor).clean_up(job.job_id, job.attempt, job.end_reason);
     });
     waiting_changed_ = true;
     return request_pass();
   }
 
   const bool success = result.reason == EndReason::kNone;
-  const JobStatus status = success                                  ? JobStatus::kSuccess
-                           : result.reason == EndReason::kCancelled ? JobStatus::kCancelled
-                                                                    : JobStatus::kFailed;
   const auto dropped = scheduler_.ended(job_id, success);
-  end(*active, status, result.reason, std::move(message));
+  end(*active, status_of(result.reason), result.reason, std::move(message));
   drop(dropped);
   request_pass();
 }
@@ -147,13 +184,14 @@ void JobEngine::conclude(const std::string& job_id, const AttemptResult& result)
 /// The last change of a job; it is not active any more afterwards.
 void JobEngine::end(Active& active, JobStatus status, EndReason reason, std::string message) {
   Job& job = active.job;
-  job.ended_at = job.status == JobStatus::kRunning ? *job.attempts.back().ended_at : now_ms();
+  job.ended_at = job.status == JobStatus::kQueued ? now_ms() : *job.attempts.back().ended_at;
+  const bool is_correction = is_terminal(job.status);
   job.transition(status);
   job.end_reason = reason;
   job.error_message = std::move(message);
   job.waiting_for.clear();
   job.not_before.reset();
-  journal_.ended(job);
+  is_correction ? journal_.corrected(job) : journal_.ended(job);
   const std::string job_id = job.job_id;
   const bool success = status == JobStatus::kSuccess;
   const bool follows = success && !job.dry_run && !active.type->on_success.empty();
@@ -164,7 +202,7 @@ void JobEngine::end(Active& active, JobStatus status, EndReason reason, std::str
     kill_point("end_committed");
     just_succeeded_.erase(copy->job_id);
     for (const Attempt& attempt : copy->attempts) {
-      executor_->clean_up(copy->job_id, attempt.attempt);
+      executor_of(copy->executor).clean_up(copy->job_id, attempt.attempt, attempt.end_reason);
     }
     if (follows) follow_up(*copy, type);
   });

@@ -10,6 +10,7 @@
 
 #include "core/base/kill_point.h"
 #include "core/exec/local_executor.h"
+#include "core/exec/slurm_executor.h"
 #include "core/service/series_file.h"
 
 namespace runyard {
@@ -31,6 +32,7 @@ Scheduler::Limits limits_of(const Config& config) {
   limits.group_slots = config.group_slots;
   limits.gpu_ids = config.gpus;
   limits.jobs_per_gpu = config.jobs_per_gpu;
+  limits.elsewhere_slots = config.slurm_slots;
   limits.max_queued = static_cast<std::size_t>(config.max_queued);
   limits.ageing = config.ageing_sec * 1000;
   return limits;
@@ -86,6 +88,55 @@ void JobEngine::start() {
     }
   });
   importer_ = std::thread([this] { import_records(false); });
+}
+
+// ---- Executors ----
+
+Executor& JobEngine::executor_of(const std::string& name) {
+  if (name != "slurm") return *executor_;
+  if (!slurm_) {
+    const Config& config = setup_.config;
+    slurm_ = std::make_unique<SlurmExecutor>(
+        io_,
+        SlurmExecutor::Setup{
+            slurm_folder(),
+            config.slurm_shim.empty() ? setup_.shim : config.slurm_shim,
+            {config.slurm_partition, config.slurm_account, config.slurm_qos, config.slurm_flags,
+             std::chrono::seconds(config.slurm_command_timeout_sec)}},
+        [this](const std::string& job_id, int attempt, const AttemptResult& result) {
+          on_ended(job_id, attempt, result);
+        },
+        [this](const std::string& job_id, int attempt, const SlurmExecutor::State& state) {
+          Active* active = find(job_id);
+          if (!active || active->job.attempt != attempt) return;
+          Job& job = active->job;
+          job.waiting_for = state.waiting_for;
+          if (state.began) {
+            job.attempts.back().started_at = *state.began;
+            if (job.attempts.size() == 1) job.started_at = *state.began;
+          }
+          if (job.waiting_for.empty() && !active->follower) follow(*active);
+          tick(*active);
+        });
+  }
+  return *slurm_;
+}
+
+std::string JobEngine::wanted_executor(const Job& job) const {
+  const Config& config = setup_.config;
+  if (const auto by_type = config.type_executors.find(job.job_type);
+      by_type != config.type_executors.end()) {
+    return by_type->second;
+  }
+  const auto by_group = config.group_executors.find(job.options.group);
+  return by_group != config.group_executors.end() ? by_group->second : config.executor;
+}
+
+std::filesystem::path JobEngine::slurm_folder() const {
+  const Config& config = setup_.config;
+  if (config.slurm_folder.empty()) return config.workspace / ".runyard/slurm";
+  return config.slurm_folder.is_relative() ? config.workspace / config.slurm_folder
+                                           : config.slurm_folder;
 }
 
 // ---- Questions from other threads ----
@@ -158,7 +209,9 @@ Result<> JobEngine::cancel(std::string job_id) {
       active->job.cancel_requested = true;
       commit(*active, [this, job_id] {
         kill_point("cancel_committed");
-        if (Active* still = find(job_id)) executor_->cancel(job_id, still->job.attempt);
+        if (Active* still = find(job_id)) {
+          executor_of(still->job.executor).cancel(job_id, still->job.attempt);
+        }
       });
     }
     store_->flush([promise](const Result<>& done) { promise->set_value(done); });
@@ -205,7 +258,7 @@ Result<> JobEngine::edit(std::string job_id, JobEdit edit) {
     change(active->job);
     if (edit.priority) scheduler_.set_priority(job_id, *edit.priority);
     if (edit.timeout_sec && !queued) {
-      executor_->set_timeout(job_id, active->job.attempt, *edit.timeout_sec);
+      executor_of(active->job.executor).set_timeout(job_id, active->job.attempt, *edit.timeout_sec);
     }
     commit(*active);
     request_pass();
@@ -315,7 +368,7 @@ void JobEngine::schedule_housekeeping() {
       if (active.tick_waits) tick(active);
       // A job that fills the disk must be stoppable: then the wish comes before its record.
       if (active.job.cancel_requested && store_->is_failing()) {
-        executor_->cancel(job_id, active.job.attempt);
+        executor_of(active.job.executor).cancel(job_id, active.job.attempt);
       }
     }
     if (const auto seq = mirrored_seq_.load(); seq > noted_mirrored_seq_ + 1000) {

@@ -112,7 +112,9 @@ class JobEngine {
   void launch(const std::string& job_id);
   void follow(Active& active);
   void on_ended(const std::string& job_id, int attempt, const AttemptResult& result);
+  void correct(const std::string& job_id, int attempt, const AttemptResult& result);
   void conclude(const std::string& job_id, const AttemptResult& result);
+  std::string take_result(Active& active, const AttemptResult& result);
   void end(Active& active, JobStatus status, EndReason reason, std::string message);
   void drop(const std::vector<Scheduler::Dropped>& dropped);
   void follow_up(const Job& job, const JobTypePtr& type);
@@ -121,6 +123,9 @@ class JobEngine {
   std::string failure_message(const Active& active, const AttemptResult& result) const;
   void note_git_state(const std::string& job_id);
 
+  Executor& executor_of(const std::string& name);
+  std::string wanted_executor(const Job& job) const;
+  std::filesystem::path slurm_folder() const;
   Scheduler::Request to_request(const Job& job, const JobTypePtr& type);
   AttemptSpec to_spec(const Job& job) const;
   JobTypePtr type_of(const Job& job) const;
@@ -153,13 +158,16 @@ class JobEngine {
   FileWatcher watcher_;
   Scheduler scheduler_;
   std::unordered_map<std::string, Active> active_;
+  /// Lost jobs whose result has come after all, until the log is read.
+  std::unordered_map<std::string, Active> corrected_;
   std::unordered_set<std::string> keys_in_flight_;
   /// What jobs found that succeeded just now: the commit is on its way to the disk.
   std::unordered_map<std::string, boost::json::object> just_succeeded_;
   std::int64_t last_number_ = 0, last_seq_ = 0;
   TimeMs last_created_ = 0, last_retention_ = 0;
   bool pass_requested_ = false, waiting_changed_ = false;
-  std::unique_ptr<Executor> executor_;
+  std::unique_ptr<Executor> executor_;  // of this machine
+  std::unique_ptr<Executor> slurm_;     // made with the first job for it
   std::thread thread_, importer_;
   std::atomic<bool> stopping_ = false;
   std::atomic<std::int64_t> mirrored_seq_ = 0;

@@ -39,10 +39,16 @@ void JobJournal::retried(const Job& job) {
 
 void JobJournal::ended(const Job& job) {
   metrics_.ended(job);
+  log_end("job ended", job);
+}
+
+void JobJournal::corrected(const Job& job) { log_end("lost job has a result", job); }
+
+void JobJournal::log_end(const char* what, const Job& job) {
   const double seconds = job.started_at && job.ended_at
                              ? static_cast<double>(*job.ended_at - *job.started_at) / 1000
                              : 0;
-  log_event(kInfo, "job ended",
+  log_event(kInfo, what,
             {{"job_id", job.job_id},
              {"type", job.job_type},
              {"status", to_string(job.status)},

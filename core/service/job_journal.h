@@ -16,8 +16,12 @@ class JobJournal {
   /// An attempt has failed and the job is queued again.
   void retried(const Job& job);
   void ended(const Job& job);
+  /// A lost job has got its result. The counts stay: they have counted its end.
+  void corrected(const Job& job);
 
  private:
+  static void log_end(const char* what, const Job& job);
+
   Metrics& metrics_;
 };
 

@@ -79,7 +79,7 @@ Result<> JobEngine::recover() {
 void JobEngine::recover_job(Job job, Past past) {
   const std::string job_id = job.job_id;
   const auto attempt_folder = [&](int attempt) {
-    return setup_.state / "attempts" / fmt::format("{}.{}", job_id, attempt);
+    return executor_of(job.executor).folder_of(job_id, attempt);
   };
   job.revision = job.seq;
   if (past.from_records) {
@@ -114,8 +114,9 @@ void JobEngine::recover_job(Job job, Past past) {
     const auto spec = read_spec(attempt_folder(job.attempt), &error);
     if (spec) job.command = spec->args;
     if (!spec) lost = "the state folder has nothing of this job any more";
-  } else if (RunRecord record; past.rebooted && read_record(attempt_folder(job.attempt), &record,
-                                                            &error) == RecordState::kAbsent) {
+  } else if (RunRecord record;
+             past.rebooted && job.executor == "local" &&
+             read_record(attempt_folder(job.attempt), &record, &error) == RecordState::kAbsent) {
     // The claim is not flushed: it may have been made, and the command started.
     lost = "the machine went down when this job had begun";
   }
@@ -133,9 +134,10 @@ void JobEngine::recover_job(Job job, Past past) {
     result.at = now_ms();
     return conclude(job_id, result);
   }
-  follow(active);
-  executor_->run(to_spec(active.job));
-  if (active.job.cancel_requested) executor_->cancel(job_id, active.job.attempt);
+  if (active.job.executor == "local") follow(active);  // else when it is seen to run
+  executor_of(active.job.executor).run(to_spec(active.job));
+  if (active.job.cancel_requested)
+    executor_of(active.job.executor).cancel(job_id, active.job.attempt);
 }
 
 /// Takes in what is in reports/jobs and not in the database, and mends what is damaged there. With
@@ -231,21 +233,31 @@ void JobEngine::take_back(Job job) {
 
 /// Run folders of attempts that are over: a crash came between the end's commit and their removal.
 void JobEngine::clean_attempts() {
-  std::error_code error;
-  for (std::filesystem::directory_iterator at(setup_.state / "attempts", error), end;
-       !error && at != end; at.increment(error)) {
-    const std::string name = at->path().filename().string();
-    const auto dot = name.find('.');
-    const std::string job_id = name.substr(0, dot);
-    int attempt = 0;
-    if (dot == std::string::npos || !is_job_id(job_id)) continue;
-    std::from_chars(name.data() + dot + 1, name.data() + name.size(), attempt);
-    const Active* active = find(job_id);
-    if (active && active->job.attempt <= attempt) continue;
-    const auto job = store_->find(job_id);
-    const auto removed = store_->is_removed(job_id);
-    // Of a job that the database has never known, nothing is thrown away.
-    if ((job && *job) || (removed && *removed)) executor_->clean_up(job_id, attempt);
+  for (const auto& [folder, executor] :
+       {std::pair(setup_.state / "attempts", "local"), std::pair(slurm_folder(), "slurm")}) {
+    std::error_code error;
+    for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end;
+         at.increment(error)) {
+      const std::string name = at->path().filename().string();
+      const auto dot = name.find('.');
+      const std::string job_id = name.substr(0, dot);
+      int attempt = 0;
+      if (dot == std::string::npos || !is_job_id(job_id)) continue;
+      std::from_chars(name.data() + dot + 1, name.data() + name.size(), attempt);
+      const Active* active = find(job_id);
+      if (active && active->job.attempt <= attempt) continue;
+      const auto job = store_->find(job_id);
+      const auto removed = store_->is_removed(job_id);
+      // Of a job that the database has never known, nothing is thrown away.
+      if ((!job || !*job) && (!removed || !*removed)) continue;
+      EndReason reason = EndReason::kNone;
+      if (job && *job && (*job)->instance == setup_.instance) {
+        for (const Attempt& ended : (*job)->attempts) {
+          if (ended.attempt == attempt) reason = ended.end_reason;
+        }
+      }
+      executor_of(executor).clean_up(job_id, attempt, reason);
+    }
   }
 }
 

@@ -187,6 +187,8 @@ json::object to_json(const Scheduler::Snapshot& queue) {
                      : queue.mode == Scheduler::Mode::kPaused ? "paused"
                                                               : "draining";
   document["slots"] = json::object{{"total", queue.slots}, {"used", queue.used}};
+  document["slurm_slots"] =
+      json::object{{"total", queue.elsewhere_slots}, {"used", queue.elsewhere_used}};
   json::array gpus, groups, running, waiting;
   for (const auto& gpu : queue.gpus) {
     gpus.push_back(json::object{{"id", gpu.id}, {"jobs", gpu.jobs}, {"limit", queue.jobs_per_gpu}});
@@ -365,6 +367,7 @@ Result<JobOptions> JobService::read_options(const JobType& type, const json::val
   read.boolean("retry_lost", result.retry_lost);
   read.integer("slots", 1, 100'000, result.slots);
   read.integer("gpus", 0, 4096, result.gpus);
+  read.integer("memory_mb", 0, 1LL << 30, result.memory_mb);
   read.text("group", result.group);
   read.text("name", result.name);
   read.ids("after", result.after);

@@ -41,7 +41,8 @@ Scheduler::Request JobEngine::to_request(const Job& job, const JobTypePtr& type)
   request.priority = job.options.priority;
   request.group = job.options.group;
   request.slots = job.options.slots;
-  request.gpus = job.options.gpus;
+  request.elsewhere = job.executor != "local";
+  request.gpus = request.elsewhere ? 0 : job.options.gpus;
   request.not_before = job.not_before;
   request.queued_at = job.created_at;
   if (type->singleton) {
@@ -76,6 +77,7 @@ void JobEngine::insert(std::vector<Job> jobs, std::optional<IdempotencyKey> key,
   std::vector<JobPtr> created;
   for (Job& job : jobs) {
     const JobTypePtr type = type_of(job);
+    job.executor = wanted_executor(job);
     if (auto allowed = scheduler_.check(to_request(job, type), jobs.size()); !allowed) {
       return answer(allowed.error());
     }
@@ -128,6 +130,7 @@ void JobEngine::accept(Job job) {
   Active& active = active_[job_id];
   active.job = std::move(job);
   active.type = type_of(active.job);
+  active.job.executor = wanted_executor(active.job);  // the configuration may have changed
   auto request = to_request(active.job, active.type);
   for (const std::string& other : active.job.options.after) {
     if (active_.contains(other)) {
@@ -189,7 +192,6 @@ void JobEngine::begin(const Scheduler::Start& start) {
   if (!job.started_at) job.started_at = attempt.started_at;
   job.scan_offset = attempt.log_start;
   job.attempts.push_back(attempt);
-  job.executor = "local";
   journal_.started(job);
   commit(*active, [this, job_id = job.job_id] {
     kill_point("start_committed");
@@ -249,8 +251,8 @@ void JobEngine::launch(const std::string& job_id) {
     result.at = now_ms();
     return conclude(job_id, result);
   }
-  follow(*active);
-  executor_->run(to_spec(active->job));
+  if (active->job.executor == "local") follow(*active);  // else when it begins
+  executor_of(active->job.executor).run(to_spec(active->job));
   note_git_state(job_id);
 }
 
@@ -261,8 +263,13 @@ AttemptSpec JobEngine::to_spec(const Job& job) const {
   spec.argv = job.command;
   spec.cwd = job.cwd;
   spec.log = (setup_.records / (job.job_id + ".log")).string();
-  spec.env = job_environment(job, setup_.config.env, !setup_.config.gpus.empty());
+  // Slurm gives GPUs itself.
+  spec.env = job_environment(job, setup_.config.env,
+                             job.executor == "local" && !setup_.config.gpus.empty());
   spec.timeout_sec = job.options.timeout_sec;
+  spec.slots = job.options.slots;
+  spec.gpus = job.options.gpus;
+  spec.memory_mb = job.options.memory_mb;
   spec.grace_ms = setup_.config.grace_sec * 1000;
   spec.log_max_bytes = setup_.config.log_max_bytes;
   return spec;
@@ -308,7 +315,8 @@ void JobEngine::follow(Active& active) {
         commit(*running);
         running->tick_waits = true;  // the curves go with the next one
       });
-  active.follower->start();
+  // What another node writes is seen by looking.
+  active.follower->start(job.executor == "local");
 }
 
 void JobEngine::note_git_state(const std::string& job_id) {

@@ -199,6 +199,20 @@ std::string read_variable(const std::string& name, const Node& node) {
   return read_text(node);
 }
 
+std::string read_executor(const std::string&, const Node& node) {
+  const std::string name = read_text(node);
+  if (name != "local" && name != "slurm") throw SettingMistake{"expects local or slurm"};
+  return name;
+}
+
+std::string read_flag(const Node& node) {
+  const std::string flag = read_text(node);
+  if (!flag.starts_with("--")) {
+    throw SettingMistake{fmt::format("expects options such as --mem=4G, not '{}'", flag)};
+  }
+  return flag;
+}
+
 std::vector<Setting> make_table() {
   constexpr std::int64_t kZero = 0, kBig = 1'000'000'000'000;
   return {
@@ -237,6 +251,18 @@ std::vector<Setting> make_table() {
           .number<std::int64_t>(&Config::retry_backoff_sec, 0, 86'400),
       Entry("jobs", "keep_days").number<std::int64_t>(&Config::keep_days, 0, 1'000'000),
       Entry("jobs", "keep_jobs").number(&Config::keep_jobs, kZero, kBig),
+      Entry("jobs", "executor").choice(&Config::executor, {"local", "slurm"}),
+      Entry("jobs", "group_executors").mapping(&Config::group_executors, read_executor),
+      Entry("jobs", "type_executors").mapping(&Config::type_executors, read_executor),
+
+      Entry("slurm", "folder").path(&Config::slurm_folder),
+      Entry("slurm", "shim").path(&Config::slurm_shim),
+      Entry("slurm", "slots").number(&Config::slurm_slots, 1, 1'000'000),
+      Entry("slurm", "partition").text(&Config::slurm_partition),
+      Entry("slurm", "account").text(&Config::slurm_account),
+      Entry("slurm", "qos").text(&Config::slurm_qos),
+      Entry("slurm", "flags").list(&Config::slurm_flags, read_flag),
+      Entry("slurm", "command_timeout_sec").number(&Config::slurm_command_timeout_sec, 1, 600),
 
       Entry("log", "level").choice(&Config::log_level, {"debug", "info", "warn", "error"}),
       Entry("log", "format").choice(&Config::log_format, {"text", "json"}),

@@ -153,7 +153,8 @@ class JobStore::Writer {
         {&writer->insert, kInsert},
         {&writer->take, kTake},
         {&writer->update, kUpdate},
-        {&writer->current, "SELECT status, seq FROM jobs WHERE job_id=?"},
+        {&writer->current,
+         "SELECT status, seq, json_extract(doc, '$.end_reason') FROM jobs WHERE job_id=?"},
         {&writer->remove, "DELETE FROM jobs WHERE job_id=?"},
         {&writer->tombstone, "INSERT OR REPLACE INTO removed(job_id, at) VALUES(?,?)"},
         {&writer->key,
@@ -360,8 +361,12 @@ Result<> JobStore::apply(std::vector<Write>& batch) {
         }
         const auto from = *row ? parse_status(current.text(0)) : std::nullopt;
         const auto seq = *row ? current.integer(1) : 0;
+        const auto why = *row ? parse_end_reason(current.text(2)) : std::nullopt;
         current.reset();
-        if (!from || seq >= job.seq || (*from != job.status && !is_allowed(*from, job.status))) {
+        const bool allowed =
+            from &&
+            (*from == job.status || is_allowed(*from, why.value_or(EndReason::kNone), job.status));
+        if (!allowed || seq >= job.seq) {
           write.refused = make_error(ErrorKind::kConflict,
                                      fmt::format("job {} cannot go from {} (seq {}) to {} (seq {})",
                                                  job.job_id, from ? to_string(*from) : "removed",

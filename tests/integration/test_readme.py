@@ -6,6 +6,7 @@ Each ```sh block of the README follows a line `<!-- run: WAY -->`:
     server    by bash, in a workspace like the checkout with a server up
     serve     `./run ARGS` is `runyard serve ARGS` after the build; the paths are moved into the test
     checkout  by bash, in the checkout
+    slurm     as `serve`, with a job that must run in a cluster: tests/slurm/test_slurm.py
     ssh       needs another machine: only that the program of the first word is a known one
     ci        `./run demo`, `./run demo --exit` (their program after the build is run here with the
               built server), `./run` (see `serve`), and `./test`, which is the whole of .ci/run: on a
@@ -23,7 +24,7 @@ import pytest
 from conftest import BUILD, ROOT, make_workspace
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-WAYS = {"server", "serve", "checkout", "ssh", "ci"}
+WAYS = {"server", "serve", "slurm", "checkout", "ssh", "ci"}
 BLOCK = re.compile(r"(?:^<!-- run: ([^\n]*) -->\n)?^```(\w*)\n(.*?)^```$", re.M | re.S)
 
 

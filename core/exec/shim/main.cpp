@@ -150,6 +150,25 @@ RunExit never_ran(RunEnd reason, SpawnStage stage = SpawnStage::kNone, int error
   return exit;
 }
 
+// Takes over what the spec names of the environment that was given to the shim itself.
+void inherit_variables(RunSpec* spec) {
+  for (char** entry = environ; !spec->inherit.empty() && *entry != nullptr; ++entry) {
+    const std::string_view variable(*entry);
+    const std::string_view name = variable.substr(0, variable.find('='));
+    bool wanted = false;
+    for (const std::string& pattern : spec->inherit) {
+      const std::string_view text(pattern);
+      wanted = wanted || text == name ||
+               (text.ends_with('*') && name.starts_with(text.substr(0, text.size() - 1)));
+    }
+    if (!wanted || name.size() == variable.size()) continue;
+    std::erase_if(spec->env, [name](const std::string& known) {
+      return known.size() > name.size() && known[name.size()] == '=' && known.starts_with(name);
+    });
+    spec->env.emplace_back(variable);
+  }
+}
+
 // From the claim to the end of the tree. The spec is a parameter by value, and dropped here, for
 // its memory: it may be megabytes, and the job may run for weeks.
 RunExit run_attempt(RunSpec spec, int record, const std::string& cgroup_path, Cgroup* cgroup,
@@ -163,6 +182,7 @@ RunExit run_attempt(RunSpec spec, int record, const std::string& cgroup_path, Cg
   start.log_start = begin_log(*log, spec);
   test_point("log_opened");
 
+  inherit_variables(&spec);
   *cgroup = Cgroup::make(cgroup_path);
   test_point("fenced");
   SpawnFailure failure;

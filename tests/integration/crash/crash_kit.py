@@ -6,8 +6,11 @@ import json
 import os
 import pathlib
 import re
+import signal
 import sqlite3
 import sys
+import threading
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from conftest import BUILD, ROOT, TERMINAL, Server, eventually  # noqa: E402,F401
@@ -32,6 +35,7 @@ KINDS = {
     "retrying": ("[ $RUNYARD_ATTEMPT != $RUNYARD_JOB_ID.1 ] || exit 7", "SUCCESS", 0),
     "endless": ("exec sleep 300", "CANCELLED", None),
 }
+MIX = sorted(KINDS)
 LOST = (ConnectionError, http.client.HTTPException, OSError)  # what a client sees of a killed server
 
 
@@ -49,7 +53,8 @@ def steps_in_sources(call, folder):
 class World:
     """One workspace, the servers that are killed on it, and what their jobs did."""
 
-    def __init__(self, folder, state=None, config=CONFIG, shipped=False, build=BUILD):
+    def __init__(self, folder, state=None, config=CONFIG, shipped=False, build=BUILD,
+                 environment=None):
         self.folder = pathlib.Path(folder)
         self.workspace = self.folder / "workspace"
         self.workspace.mkdir(parents=True, exist_ok=True)
@@ -60,9 +65,11 @@ class World:
         plugins = [build / "test-plugins" / "command"] + ([build / "plugins"] if shipped else [])
         self.server = Server(self.workspace, state=state or self.folder / "state", build=build,
                              options=["--config", str(self.folder / "config.yaml")],
-                             environment={"RUNYARD_TEST_WORLD": str(self.folder)},
+                             environment={"RUNYARD_TEST_WORLD": str(self.folder),
+                                          **(environment or {})},
                              plugin_dirs=plugins)
         self.state = self.server.state
+        self.run_folders = self.state / "attempts"
         self.accepted = {}        # job id -> kind: what got 201
         self.cancelled = set()    # what got 202
         self.shims_killed = set()  # tokens
@@ -164,7 +171,7 @@ class World:
         for job_id in jobs:
             assert self.processes(f"RUNYARD_ATTEMPT={job_id}.") == []
         eventually(lambda: not self.shims(), what="the end of every supervisor")
-        eventually(lambda: os.listdir(self.state / "attempts") == [], what="an empty attempts folder")
+        eventually(lambda: os.listdir(self.run_folders) == [], what="the removal of the run folders")
 
         ticking = ("progress", "status_text", "waiting_for", "log_size", "scan_offset")
         def agree():
@@ -216,3 +223,51 @@ class World:
         """The same, and nothing was left: also no child of a server that was killed."""
         self.clear()
         eventually(lambda: self.processes(self.mark) == [], what="the end of the server's children")
+
+
+def crash_in_rounds(world, dice, rounds, kill_shims=True):
+    """Servers that are killed at random moments while somebody submits."""
+
+    def submit_until_it_dies(kinds):
+        last = None
+        try:
+            for kind in kinds:
+                options = {"after": [last]} if last and dice.random() < 0.1 else {}
+                job_id = world.submit(kind, **options)
+                # What fails or is cancelled would take those after it along: that is its own test.
+                last = job_id if KINDS[kind][1] == "SUCCESS" else last
+                if kind == "endless":
+                    world.cancel(job_id)
+        except LOST:
+            pass
+
+    for number in range(rounds):
+        world.server.start()
+        kinds = [dice.choice(MIX) for _ in range(dice.randint(4, 14))]
+        client = threading.Thread(target=submit_until_it_dies, args=(kinds,))
+        client.start()
+        time.sleep(dice.uniform(0, 0.8))  # the random moment
+        if kill_shims and dice.random() < 0.3 and (shims := sorted(world.shims().items())):
+            pid, token = dice.choice(shims)
+            world.shims_killed.add(token)
+            os.kill(pid, signal.SIGKILL)
+        world.server.kill()
+        client.join()
+
+
+def run_through_everything(world):
+    """Submit, start, retry, cancel, change, finish and remove; ends early when the server dies."""
+    try:
+        endless = world.submit("endless")
+        quick = world.submit("quick")
+        retrying = world.submit("retrying")
+        failing = world.submit("failing")
+        chatty = world.submit("chatty", after=[quick])
+        world.server.request("PATCH", f"/api/jobs/{endless}", {"timeout_sec": 100})
+        world.cancel(endless)
+        for job_id in (quick, retrying, failing, chatty, endless):
+            world.server.wait(job_id, timeout=20)
+        if world.server.request("DELETE", f"/api/jobs/{failing}").status == 204:
+            del world.accepted[failing]
+    except LOST:
+        pass

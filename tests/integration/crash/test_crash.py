@@ -8,17 +8,15 @@ import random
 import re
 import signal
 import sqlite3
-import threading
 import time
 
 import pytest
-from crash_kit import (KINDS, LOST, ROOT, TERMINAL, World, eventually, has_kill_points,
-                       steps_in_sources)
+from crash_kit import (MIX, ROOT, TERMINAL, World, crash_in_rounds, eventually, has_kill_points,
+                       run_through_everything, steps_in_sources)
 
 ROUNDS = int(os.environ.get("RUNYARD_CRASH_ROUNDS", "10"))
 SERVER_STEPS = steps_in_sources("kill_point", "core")
 SHIM_STEPS = steps_in_sources("test_point", "core/exec/shim")
-MIX = sorted(KINDS)
 
 needs_kill_points = pytest.mark.skipif(not has_kill_points(),
                                        reason="this build has no kill points: use asan or dev")
@@ -35,32 +33,7 @@ def test_rounds(world):
     seed = int(os.environ.get("RUNYARD_CRASH_SEED", random.randrange(1 << 32)))
     print(f"RUNYARD_CRASH_SEED={seed}")
     dice = random.Random(seed)
-
-    def submit_until_it_dies(kinds):
-        last = None
-        try:
-            for kind in kinds:
-                options = {"after": [last]} if last and dice.random() < 0.1 else {}
-                job_id = world.submit(kind, **options)
-                # What fails or is cancelled would take those after it along: that is its own test.
-                last = job_id if KINDS[kind][1] == "SUCCESS" else last
-                if kind == "endless":
-                    world.cancel(job_id)
-        except LOST:
-            pass
-
-    for number in range(ROUNDS):
-        world.server.start()
-        kinds = [dice.choice(MIX) for _ in range(dice.randint(4, 14))]
-        client = threading.Thread(target=submit_until_it_dies, args=(kinds,))
-        client.start()
-        time.sleep(dice.uniform(0, 0.8))  # the random moment
-        if dice.random() < 0.3 and (shims := sorted(world.shims().items())):
-            pid, token = dice.choice(shims)
-            world.shims_killed.add(token)
-            os.kill(pid, signal.SIGKILL)
-        world.server.kill()
-        client.join()
+    crash_in_rounds(world, dice, ROUNDS)
     world.server.start()
     world.settle(60 + ROUNDS)
 
@@ -81,24 +54,6 @@ def kinds_lost_at(step):
     return set() if step == "exit_recorded" else set(MIX)
 
 
-def run_through_everything(world):
-    """Submit, start, retry, cancel, change, finish and remove; ends early when the server dies."""
-    try:
-        endless = world.submit("endless")
-        quick = world.submit("quick")
-        retrying = world.submit("retrying")
-        failing = world.submit("failing")
-        chatty = world.submit("chatty", after=[quick])
-        world.server.request("PATCH", f"/api/jobs/{endless}", {"timeout_sec": 100})
-        world.cancel(endless)
-        for job_id in (quick, retrying, failing, chatty, endless):
-            world.server.wait(job_id, timeout=20)
-        if world.server.request("DELETE", f"/api/jobs/{failing}").status == 204:
-            del world.accepted[failing]
-    except LOST:
-        pass
-
-
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
     """One workspace for all steps: what one server leaves is what the next one finds."""
@@ -108,7 +63,8 @@ def shared(tmp_path_factory):
 
 
 # These happen only at another start, or with other job types: they have tests of their own.
-ELSEWHERE = {"recovered", "record_taken", "follow_up_planned", "follow_up_committed"}
+ELSEWHERE = {"recovered", "record_taken", "follow_up_planned", "follow_up_committed",
+             "slurm_spec_written", "slurm_submitted"}
 
 
 @needs_kill_points

@@ -115,7 +115,7 @@ class Attempt:
     count = 0
 
     def __init__(self, folder, args, *, env=None, cwd=None, log=None, timeout_ms=0, grace_ms=5000,
-                 log_max_bytes=0, token=None):
+                 log_max_bytes=0, token=None, inherit=()):
         Attempt.count += 1
         self.token = token or f"test_{os.getpid()}_{Attempt.count}.1"
         self.home = Path(folder)
@@ -130,6 +130,7 @@ class Attempt:
         records += [b"arg=" + os.fsencode(arg) for arg in args]
         records += [b"env=" + os.fsencode(name) + b"=" + os.fsencode(value)
                     for name, value in self.env.items()]
+        records += [b"inherit=" + os.fsencode(name) for name in inherit]
         spec = b"".join(record + b"\0" for record in records)
         self.spec = spec + b"crc32=%08x\0" % zlib.crc32(spec)
         (self.folder / "spec").write_bytes(self.spec)

@@ -90,6 +90,15 @@ def test_environment_is_exactly_that_of_the_spec(attempt):
     assert job.output().split(b"\0")[:-1] == expected
 
 
+def test_what_the_spec_names_is_inherited(attempt):
+    job = attempt("/usr/bin/env", "-0", env={"RUNYARD_ATTEMPT": "t.1", "GPUS": "none", "A": "1"},
+                  token="t.1", inherit=["GPUS", "SLURM_*"])
+    job.start(env={"GPUS": "0,1", "GPUS_OTHER": "x", "SLURM_JOB_ID": "7", "SLURM": "x", "A": "2"})
+    job.finish()
+    assert sorted(job.output().split(b"\0")[:-1]) == [
+        b"A=1", b"GPUS=0,1", b"RUNYARD_ATTEMPT=t.1", b"SLURM_JOB_ID=7"]
+
+
 def test_nothing_of_the_starter_is_inherited(script):
     job = script("cat /proc/self/status /proc/$$/stat; ls -l /proc/$$/fd; pwd")
 

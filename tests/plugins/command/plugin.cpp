@@ -6,6 +6,7 @@ class Command {
   runyard::Args argv(const runyard::Params& params) const {
     runyard::Args args;
     args.option("-c", params.text("script"));
+    for (const std::string& word : params.texts("words")) args.add(word);
     return args;
   }
 };

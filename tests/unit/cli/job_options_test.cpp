@@ -20,6 +20,17 @@ TEST(ParseSeconds, NumbersWithAUnit) {
   }
 }
 
+TEST(JobOptions, ReadsSizes) {
+  EXPECT_EQ(parse_megabytes("500"), 500);
+  EXPECT_EQ(parse_megabytes("500M"), 500);
+  EXPECT_EQ(parse_megabytes("4G"), 4096);
+  EXPECT_EQ(parse_megabytes("1T"), 1 << 20);
+  EXPECT_EQ(parse_megabytes("0"), 0);
+  for (const char* bad : {"", "x", "4K", "4GB", "-1", "1.5G", "9999999T", "4 G"}) {
+    EXPECT_FALSE(parse_megabytes(bad)) << bad;
+  }
+}
+
 TEST(ReadParams, JsonOrAFile) {
   EXPECT_EQ(read_params(R"({"a": 1})")->at("a"), 1);
   for (const char* bad : {"", "[1]", "{", "text", "@/nonexistent/file"}) {

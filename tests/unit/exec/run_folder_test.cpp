@@ -96,6 +96,7 @@ TEST_F(RunFolderTest, SpecCarriesEveryByteButNul) {
   for (int byte = 1; byte < 256; ++byte) all.push_back(static_cast<char>(byte));
   spec.args.insert(spec.args.end(), {all, "", "=", "a=b", "crc32=00000000", "env=X=Y"});
   spec.env.push_back("ALL=" + all);
+  spec.inherit = {"SLURM_*", all};
   spec.cwd = "/" + all;
   spec.log = "/" + all;
   ASSERT_TRUE(write_spec(folder_, spec, &error_)) << error_.sentence;

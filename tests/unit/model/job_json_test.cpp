@@ -62,6 +62,7 @@ void expect_same_record(const Job& a, const Job& b) {
   EXPECT_EQ(a.options.retry_lost, b.options.retry_lost);
   EXPECT_EQ(a.options.slots, b.options.slots);
   EXPECT_EQ(a.options.gpus, b.options.gpus);
+  EXPECT_EQ(a.options.memory_mb, b.options.memory_mb);
   EXPECT_EQ(a.options.group, b.options.group);
   EXPECT_EQ(a.options.name, b.options.name);
   EXPECT_EQ(a.options.after, b.options.after);
@@ -206,7 +207,7 @@ TEST(JobJson, ValuesAsTheContractSays) {
   EXPECT_EQ(document.at("meta_path"), "reports/jobs/job_20261122_101530__0af39c7e.json");
   EXPECT_EQ(document.at("artifacts_hint"), (json::object{{"run_id", "20260217_171416__0e304dfc"}}));
   EXPECT_EQ(document.at("resources"),
-            (json::object{{"slots", 4}, {"gpu_count", 2}, {"gpus", {0, 3}}}));
+            (json::object{{"slots", 4}, {"gpu_count", 2}, {"memory_mb", 4096}, {"gpus", {0, 3}}}));
   EXPECT_EQ(
       document.at("usage"),
       (json::object{{"user_sec", 12.5}, {"system_sec", 0.25}, {"max_rss_kb", 8'000'000'000}}));

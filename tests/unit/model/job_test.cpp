@@ -23,7 +23,8 @@ TEST(StateMachine, AllTwentyFiveTransitions) {
   for (const JobStatus from : kAll) {
     for (const JobStatus to : kAll) {
       const bool expected = allowed.contains({from, to});
-      EXPECT_EQ(is_allowed(from, to), expected) << to_string(from) << " -> " << to_string(to);
+      EXPECT_EQ(is_allowed(from, EndReason::kNone, to), expected)
+          << to_string(from) << " -> " << to_string(to);
       Job job;
       job.status = from;
       EXPECT_EQ(job.transition(to), expected);
@@ -32,10 +33,22 @@ TEST(StateMachine, AllTwentyFiveTransitions) {
   }
 }
 
+TEST(StateMachine, ALostJobIsCorrectedByItsResult) {
+  for (const JobStatus from : kAll) {
+    for (const JobStatus to : kAll) {
+      const bool before = is_allowed(from, EndReason::kNone, to);
+      const bool corrected = from == kFailed && is_terminal(to);
+      EXPECT_EQ(is_allowed(from, EndReason::kLost, to), before || corrected)
+          << to_string(from) << " -> " << to_string(to);
+      EXPECT_EQ(is_allowed(from, EndReason::kExitCode, to), before);
+    }
+  }
+}
+
 TEST(StateMachine, TerminalIsWhatNothingFollows) {
   for (const JobStatus from : kAll) {
     bool any = false;
-    for (const JobStatus to : kAll) any = any || is_allowed(from, to);
+    for (const JobStatus to : kAll) any = any || is_allowed(from, EndReason::kNone, to);
     EXPECT_EQ(is_terminal(from), !any) << to_string(from);
   }
 }

@@ -28,6 +28,7 @@ inline Job full_job() {
   job.options.retry_lost = true;
   job.options.slots = 4;
   job.options.gpus = 2;
+  job.options.memory_mb = 4096;
   job.options.group = "nightly";
   job.options.name = std::string("Grüße\0数据", 14);
   job.options.after = {"job_20261122_101500__00000001", "job_20261122_101500__00000002"};

@@ -18,6 +18,7 @@ struct Ask : Scheduler::Request {
   Ask& with_priority(int value) { return priority = value, *this; }
   Ask& with_slots(int value) { return slots = value, *this; }
   Ask& with_gpus(int value) { return gpus = value, *this; }
+  Ask& run_elsewhere() { return elsewhere = true, *this; }
   Ask& in(std::string value) { return group = std::move(value), *this; }
   Ask& after_job(int n) { return after.push_back("job_" + std::to_string(n)), *this; }
   Ask& no_earlier(TimeMs time) { return not_before = time, *this; }

@@ -343,5 +343,27 @@ TEST(Scheduler, GroupLimitsChangeWhileJobsWait) {
   EXPECT_EQ(ids(scheduler.decide(0)), (Ids{"job_4", "job_5", "job_6"}));
 }
 
+TEST(Scheduler, JobsThatRunElsewhereHoldNothingHere) {
+  Scheduler scheduler({.slots = 2, .elsewhere_slots = 3, .group_slots = {{"narrow", 2}}});
+  ASSERT_TRUE(scheduler.enqueue(Ask(1).with_slots(2)));
+  ASSERT_TRUE(scheduler.enqueue(Ask(2)));  // no slot is left for it here
+  ASSERT_TRUE(scheduler.enqueue(Ask(3).run_elsewhere()));
+  ASSERT_TRUE(scheduler.enqueue(Ask(4).run_elsewhere().in("narrow").with_slots(2)));
+  ASSERT_TRUE(scheduler.enqueue(Ask(5).run_elsewhere()));
+  ASSERT_TRUE(scheduler.enqueue(Ask(6).in("narrow")));
+  EXPECT_EQ(ids(scheduler.decide(0)), (Ids{"job_1", "job_3", "job_4"}));
+  const auto all = scheduler.snapshot(0);
+  EXPECT_EQ(all.used, 2);
+  EXPECT_EQ(all.elsewhere_used, 3);
+  EXPECT_EQ(scheduler.waiting_for("job_2", 0), "1 slot: 0 of 2 free");
+  EXPECT_EQ(scheduler.waiting_for("job_5", 0), "1 slot of slurm.slots: 0 of 3 free");
+  scheduler.ended("job_1", true);
+  EXPECT_EQ(ids(scheduler.decide(0)), Ids{"job_2"}) << "the group is full with a job elsewhere";
+  scheduler.ended("job_4", true);
+  EXPECT_EQ(ids(scheduler.decide(0)), (Ids{"job_6", "job_5"}));
+  EXPECT_FALSE(scheduler.check(Ask(7).run_elsewhere().with_slots(4)));
+  EXPECT_FALSE(scheduler.check(Ask(8).with_slots(3)));
+}
+
 }  // namespace
 }  // namespace runyard

@@ -136,7 +136,9 @@ auto everything(const Config& c) {
                   c.group_slots, c.gpus, c.jobs_per_gpu, c.max_queued, c.ageing_sec, c.env,
                   c.grace_sec, c.log_max_bytes, c.retry_backoff_sec, c.keep_days, c.keep_jobs,
                   c.log_level, c.log_format, c.log_access, c.log_file, c.log_file_bytes,
-                  c.log_file_keep);
+                  c.log_file_keep, c.executor, c.group_executors, c.type_executors, c.slurm_folder,
+                  c.slurm_shim, c.slurm_slots, c.slurm_partition, c.slurm_account, c.slurm_qos,
+                  c.slurm_flags, c.slurm_command_timeout_sec);
 }
 
 TEST_F(ConfigFile, EverySettingRefusesWhatIsNotItsType) {
@@ -148,10 +150,13 @@ TEST_F(ConfigFile, EverySettingRefusesWhatIsNotItsType) {
                                        "workspace.roots",
                                        "plugins.dirs",
                                        "plugins.allow",
-                                       "queue.gpus"};
-  const std::set<std::string> mappings = {"queue.groups", "jobs.env", "plugins.pinned"};
-  const std::set<std::string> texts = {"server.host", "server.state_dir", "server.web_dir",
-                                       "workspace.python", "log.file"};
+                                       "queue.gpus",
+                                       "slurm.flags"};
+  const std::set<std::string> mappings = {"queue.groups", "jobs.env", "plugins.pinned",
+                                          "jobs.group_executors", "jobs.type_executors"};
+  const std::set<std::string> texts = {
+      "server.host",  "server.state_dir", "server.web_dir",  "workspace.python", "log.file",
+      "slurm.folder", "slurm.shim",       "slurm.partition", "slurm.account",    "slurm.qos"};
   for (const auto& setting : settings) {
     const auto dot = setting.find('.');
     std::vector<std::string> wrong = {"[[1]]", "{a: {b: 1}}", "", "~"};

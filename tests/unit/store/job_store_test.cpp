@@ -152,7 +152,7 @@ TEST_F(JobStoreTest, ForbiddenTransitionsAreRefused) {
       ASSERT_TRUE(insert(*store_, {share(job)}));
       job.status = to;
       job.seq = 1000 + n;
-      const bool allowed = from == to || is_allowed(from, to);
+      const bool allowed = from == to || is_allowed(from, EndReason::kNone, to);
       const auto done = update(*store_, job);
       EXPECT_EQ(static_cast<bool>(done), allowed) << to_string(from) << " -> " << to_string(to);
       if (!allowed) {
@@ -160,6 +160,21 @@ TEST_F(JobStoreTest, ForbiddenTransitionsAreRefused) {
       }
       EXPECT_EQ(get(n).status, allowed ? to : from);
     }
+  }
+}
+
+TEST_F(JobStoreTest, ALostJobIsCorrectedOnce) {
+  for (const EndReason reason : {EndReason::kLost, EndReason::kExitCode}) {
+    Job job = numbered(reason == EndReason::kLost ? 1 : 2, JobStatus::kFailed);
+    job.end_reason = reason;
+    ASSERT_TRUE(insert(*store_, {share(job)}));
+    job.seq = 1000;
+    job.status = JobStatus::kSuccess;
+    job.end_reason = EndReason::kNone;
+    EXPECT_EQ(static_cast<bool>(update(*store_, job)), reason == EndReason::kLost);
+    job.seq = 1001;
+    job.status = JobStatus::kCancelled;
+    EXPECT_FALSE(update(*store_, job));
   }
 }
 
