@@ -11,6 +11,8 @@ namespace runyard {
 /// bytes of JSON, over a stream socket. docs/plugin-guide.md does not speak of it: both ends are
 /// one program.
 ///
+/// The host begins with an empty message: it is there. Then, in turns:
+///
 ///   request  {"id": 1, "op": "describe" | "argv", "path": "/...", "params": "{...}"}
 ///   reply    {"id": 1, "status": 0..3, "text": "...", "abi": 1}
 ///

@@ -28,6 +28,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr int kStuckMs = 10'000;
+constexpr auto kStartTime = std::chrono::seconds(20);
 
 /// A plugin is a pure function: it needs no environment but for finding shared libraries. So none
 /// of the server's secrets can be in it.
@@ -100,7 +101,7 @@ HostClient::Reply HostClient::call(const char* operation, const std::filesystem:
     return HostFailure{HostFailure::Kind::kBusy,
                        "is waiting for the plugin host, which is busy; try again"};
   }
-  Reply reply = exchange(operation, path, params, Clock::now() + deadline);
+  Reply reply = exchange(operation, path, params, deadline);
   leave();
   return reply;
 }
@@ -142,11 +143,13 @@ void HostClient::retire() {
 }
 
 HostClient::Reply HostClient::exchange(const char* operation, const std::filesystem::path& path,
-                                       std::string_view params, Clock::time_point until) {
+                                       std::string_view params,
+                                       std::chrono::milliseconds deadline) {
   const std::uint64_t id = next_id_++;
   const std::string request = json::serialize(
       json::object{{"id", id}, {"op", operation}, {"path", path.native()}, {"params", params}});
   FrameResult sent = FrameResult::kClosed;
+  Clock::time_point until;
   // A child that died between two calls (killed from outside, say) is found here: a new one is
   // started, once.
   for (int attempt = 0; attempt < 2 && sent == FrameResult::kClosed; ++attempt) {
@@ -156,6 +159,7 @@ HostClient::Reply HostClient::exchange(const char* operation, const std::filesys
                          "cannot be asked: the plugin host did not start: " +
                              std::generic_category().message(code)};
     }
+    until = Clock::now() + deadline;
     sent = send_frame(socket_.get(), request, until);
   }
   std::string message;
@@ -225,9 +229,18 @@ int HostClient::start() {
   if (code != 0) return code;
   limit_memory(pid, options_.memory_limit);
   if (options_.starts) ++*options_.starts;
+  {
+    const std::lock_guard lock(mutex_);
+    pid_ = pid;
+  }
+  theirs.reset();
+  std::string hello;
+  const FrameResult got = receive_frame(ours.get(), hello, Clock::now() + kStartTime);
+  if (got != FrameResult::kDone) {
+    stop();
+    return got == FrameResult::kTimeout ? ETIMEDOUT : ECONNRESET;
+  }
   socket_ = std::move(ours);
-  const std::lock_guard lock(mutex_);
-  pid_ = pid;
   return 0;
 }
 

@@ -61,8 +61,9 @@ class HostClient {
 
   /// describe() of the library at `path` (absolute), which is loaded when it is not yet.
   Reply describe(const std::filesystem::path& path, std::chrono::milliseconds deadline);
-  /// argv() of it; `params` is a JSON object. Loading after a restart counts into the deadline;
-  /// waiting for the calls before it has one of twice that length.
+  /// argv() of it; `params` is a JSON object. Loading the library counts into the deadline, but not
+  /// the start of the child, which is no plugin's fault and has 20 seconds; waiting for the calls
+  /// before it has twice the deadline.
   Reply argv(const std::filesystem::path& path, std::string_view params,
              std::chrono::milliseconds deadline);
 
@@ -80,8 +81,8 @@ class HostClient {
   bool enter(std::chrono::milliseconds patience);
   void leave();
   Reply exchange(const char* operation, const std::filesystem::path& path, std::string_view params,
-                 Clock::time_point until);
-  /// errno; 0 when the child runs.
+                 std::chrono::milliseconds deadline);
+  /// errno; 0 when the child runs and has said so.
   int start();
   /// Kills the child, if there is one, and says how it ended: "crashed (Aborted)".
   std::string stop();

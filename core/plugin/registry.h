@@ -122,7 +122,8 @@ class PluginRegistry {
   /// The command's arguments after the program, for what check() returned. kInvalid with fields
   /// when the inputs do not go together; kInternal when the plugin failed, crashed, looped or broke
   /// its promises (crashes and loops are counted, and the third quarantines it); kUnavailable when
-  /// it is quarantined or the host is down or busy. Blocks for thrice the call deadline at most.
+  /// it is quarantined or the host is down or busy. Blocks for thrice the call deadline at most,
+  /// and longer only while a host starts.
   Result<std::vector<std::string>> argv(const JobType& type, const boost::json::object& params);
 
  private:

@@ -82,3 +82,14 @@ class EventStream:
             events.append(event)
             if condition(event):
                 return events
+
+
+def ready(stream):
+    """Its place in the sequence is taken: the first lines say where."""
+    while stream.last_id is None:
+        line = stream.file.readline().decode()
+        assert line, "closed"
+        if line.startswith("id: "):
+            stream.last_id = line[4:].rstrip("\n")
+    stream.file.readline()
+    return stream

@@ -13,7 +13,7 @@ import time
 import pytest
 
 from conftest import Server, eventually
-from event_stream import EventStream
+from event_stream import EventStream, ready
 
 ALLOW = {"RUNYARD_PLUGINS__ALLOW": '["/bin/sh"]'}
 
@@ -26,17 +26,6 @@ def server(make_server, command_plugin):
 
 def submit(server, script="true", **options):
     return server.submit("command", {"script": script, "_job": options})["job_id"]
-
-
-def ready(stream):
-    """Its place in the sequence is taken: the first lines say where."""
-    while stream.last_id is None:
-        line = stream.file.readline().decode()
-        assert line, "closed"
-        if line.startswith("id: "):
-            stream.last_id = line[4:].rstrip("\n")
-    stream.file.readline()
-    return stream
 
 
 def connect(server, path="/api/events"):

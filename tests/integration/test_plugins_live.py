@@ -9,7 +9,7 @@ import time
 
 import pytest
 from conftest import BUILD, eventually
-from event_stream import EventStream
+from event_stream import EventStream, ready
 
 RUNYARD = BUILD / "bin" / "runyard"
 TEST_PLUGINS = BUILD / "test-plugins"
@@ -57,7 +57,7 @@ def test_a_library_that_comes_changes_or_goes_is_noticed_within_a_second(make_se
     server = make_server(plugin_dirs=[folder]).start()
     assert slugs(server) == []
     file, took = folder / "scripted.so", []
-    with EventStream(server, "/api/events") as stream:
+    with ready(EventStream(server, "/api/events")) as stream:
         for version in ("1.0.0", "2.0.0") * 2:
             shutil.copy(TEST_PLUGINS / ("scripted.so" if version == "1.0.0" else "scripted_v2.so"), file)
             begun = time.monotonic()

@@ -82,6 +82,7 @@ int run_plugin_host(int fd) {
     Host host;
     constexpr auto kForEver = std::chrono::steady_clock::time_point::max();
     std::string message;
+    if (send_frame(fd, message, kForEver) != FrameResult::kDone) ::_exit(1);
     while (receive_frame(fd, message, kForEver) == FrameResult::kDone) {
       const json::value request = json::parse(message);
       const std::string reply = json::serialize(host.answer(request.as_object()));

@@ -69,6 +69,15 @@ TEST(HostClient, StartsWithTheFirstCall) {
   EXPECT_GT(host.pid(), 0);
 }
 
+TEST(HostClient, AProgramThatIsNoHostIsNotThePluginsFault) {
+  HostClient host({{"/bin/true"}, 0});
+  const auto reply = host.describe(kScripted, kDeadline);
+  ASSERT_FALSE(reply);
+  EXPECT_EQ(reply.error().kind, HostFailure::Kind::kCannotStart);
+  EXPECT_NE(reply.error().message.find("did not start"), std::string::npos);
+  EXPECT_EQ(host.pid(), 0);
+}
+
 TEST(HostClient, StartsAgainAfterAKillBetweenCalls) {
   HostClient host(options());
   ASSERT_TRUE(host.describe(kScripted, kDeadline));

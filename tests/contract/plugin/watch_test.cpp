@@ -82,7 +82,7 @@ TEST_F(Watch, AFileThatIsReplacedByRemovingItIsNotMissed) {
   EXPECT_EQ(types(), std::vector<std::string>{"scripted"});
 }
 
-TEST_F(Watch, ALibraryThatIsTooSlowIsTriedAgainAndThenLeft) {
+TEST_F(Watch, ALibraryThatIsTooSlowIsTriedAgainLater) {
   config_.probe_deadline = std::chrono::milliseconds(300);
   config_.probe_again = {std::chrono::hours(1), std::chrono::milliseconds(0)};
   drop("loop_in_describe");
