@@ -142,7 +142,8 @@ json::value run_of(const json::value& model_path) {
 /// What the list says of a backtest.
 struct Backtests::Facts {
   json::value ticker, model_path;
-  std::shared_ptr<const json::object> results;  // the fields of kResults; null when not known
+  // The fields of kResults, and the timestamp when the id tells it; null when not known.
+  std::shared_ptr<const json::object> results;
 
   json::value result(const char* field, json::storage_ptr storage = {}) const {
     return results ? json::value(results->at(field), std::move(storage)) : nullptr;
@@ -158,10 +159,18 @@ Backtests::Backtests(const Confinement& confinement)
       curves_(kDocuments, kMaxTableBytes) {}
 
 Backtests::Facts Backtests::facts_of(const Folder& folder, const std::string& prefix,
+                                     std::string_view id,
                                      const std::optional<FileIdentity>& metrics) {
   Facts facts;
   if (metrics) {
-    const auto results = results_.get(folder, prefix + "metrics.json", *metrics, read_results);
+    const auto read = [&](std::string_view bytes) {
+      auto found = read_results(bytes);
+      // Kept with them: what local time it was takes longer to say than all the rest.
+      const auto time = found ? parse_compact(id.substr(kTimeAt, kTimeSize)) : std::nullopt;
+      if (time) (*found)["timestamp"] = format_time(*time);
+      return found;
+    };
+    const auto results = results_.get(folder, prefix + "metrics.json", *metrics, read);
     if (results) {
       facts.results = *results;
       facts.ticker = facts.results->at("ticker");
@@ -207,7 +216,7 @@ Result<Page> Backtests::recent(const PageQuery& query) {
       ++page.total;
       continue;
     }
-    Facts facts = facts_of(*folder, id + "/", metrics);
+    Facts facts = facts_of(*folder, id + "/", id, metrics);
     if (!all && !(facts.ticker.is_string() &&
                   equal_ignoring_case(facts.ticker.get_string(), query.ticker))) {
       continue;
@@ -220,7 +229,8 @@ Result<Page> Backtests::recent(const PageQuery& query) {
     row["ticker"] = facts.ticker;
     row["model_path"] = facts.model_path;
     for (const auto& [field, name] : kResults) row[field] = facts.result(field, row.storage());
-    row["timestamp"] = format_time(time_of(*folder, id, id));
+    const auto* known = facts.results ? facts.results->if_contains("timestamp") : nullptr;
+    row["timestamp"] = known ? *known : json::value(format_time(time_of(*folder, id, id)));
     page.rows.push_back(std::move(row));
   }
   return page;
@@ -235,7 +245,7 @@ Result<json::object> Backtests::find(std::string_view id) {
       warnings.emplace_back(folder->path_of(file) + ": " + std::string(sentence.get_string()));
     }
   };
-  Facts facts = facts_of(*folder, "", folder->identity("metrics.json"));
+  Facts facts = facts_of(*folder, "", id, folder->identity("metrics.json"));
   json::object document;
   document["bt_run_id"] = id;
   document["ticker"] = facts.ticker;

@@ -40,7 +40,7 @@ class Backtests {
  private:
   struct Facts;
   /// `metrics`: what metrics.json is now; nullopt when it is missing.
-  Facts facts_of(const Folder& folder, const std::string& prefix,
+  Facts facts_of(const Folder& folder, const std::string& prefix, std::string_view id,
                  const std::optional<FileIdentity>& metrics);
 
   const Confinement& confinement_;
