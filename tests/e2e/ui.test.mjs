@@ -121,6 +121,20 @@ describe('the way of a model', { concurrency: false }, () => {
     });
   });
 
+  test('models are chosen and compared side by side', async () => {
+    await withPage(server, {}, async (page) => {
+      await page.goto('/registry?mode=finetune');
+      for (const ticker of ['GOOG', 'SPX']) await page.getByLabel(`Select ${run}:finetune:${ticker}`).check();
+      await page.getByRole('link', { name: 'Compare 2' }).click();
+      await page.waitForURL(/\/registry\/compare\?models=/);
+      const precision = page.getByRole('row', { name: /^precision/ });
+      await precision.locator('[data-differs]').waitFor();
+      assert.equal(await page.getByRole('row', { name: /^run_id/ }).locator('[data-differs]').count(), 0);
+      await page.getByRole('switch', { name: /^Only differences/ }).click();
+      await page.getByRole('row', { name: /^run_id/ }).waitFor({ state: 'detached' });
+    });
+  });
+
   test('a job is duplicated, edited and compared before it is submitted', async () => {
     await withPage(server, {}, async (page) => {
       await page.goto(`/jobs/${train}`);
