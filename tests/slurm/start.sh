@@ -71,6 +71,7 @@ for i in $(seq "$nodes"); do
 done >"$folder/gres.conf"
 
 export SLURM_CONF=$conf
+trap '[[ $? == 0 ]] || "$(dirname "$0")/stop.sh" "$folder"' EXIT
 munged --key-file="$folder/munge.key" --socket="$folder/run/munge.sock" \
   --log-file="$folder/log/munged.log" --pid-file="$folder/run/munged.pid" \
   --seed-file="$folder/run/munged.seed" >/dev/null
@@ -87,5 +88,4 @@ for _ in $(seq 300); do
 done
 echo "the nodes did not become idle within 30 s" >&2
 tail -n 20 "$folder"/log/*.log >&2
-"$(dirname "$0")/stop.sh" "$folder"
 exit 1
