@@ -9,6 +9,7 @@
 #include <variant>
 
 #include "core/store/artifact_table.h"
+#include "core/store/clean_mark.h"
 #include "core/store/schema.h"
 
 namespace runyard {
@@ -65,18 +66,21 @@ Result<std::vector<Job>> read_jobs(sqlite::Statement& statement) {
   }
 }
 
-/// Finds damage before anything relies on the file: its structure (this reads all of it, about a
-/// second for a million jobs) and the documents of the jobs that are to go on.
-Result<bool> is_sound(sqlite::Database& database) {
-  auto structure = database.prepare("PRAGMA quick_check(1)");
-  if (!structure) return structure.error();
-  auto row = structure->step();
-  if (!row) return row.error();
-  if (structure->text(0) != "ok") return false;
+/// Finds damage before anything relies on the file: its structure, unless it is `as_closed` by the
+/// last server (this reads all of it, seconds for a million jobs), and the documents of the jobs
+/// that are to go on.
+Result<bool> is_sound(sqlite::Database& database, bool as_closed) {
+  if (!as_closed) {
+    auto structure = database.prepare("PRAGMA quick_check(1)");
+    if (!structure) return structure.error();
+    auto row = structure->step();
+    if (!row) return row.error();
+    if (structure->text(0) != "ok") return false;
+  }
   auto active = database.prepare(
       "SELECT 1 FROM jobs WHERE status IN ('QUEUED','RUNNING') AND NOT json_valid(doc) LIMIT 1");
   if (!active) return active.error();
-  row = active->step();
+  auto row = active->step();
   if (!row) return row.error();
   return !*row;
 }
@@ -187,6 +191,7 @@ Result<JobStore::Opened> JobStore::open(const std::filesystem::path& state_folde
   for (int attempt = 0;; ++attempt) {
     std::unique_ptr<JobStore> store(new JobStore(path, observer));
     bool corrupt = false;
+    const bool as_closed = CleanMark(path).take();
     auto prepare = [&]() -> Result<> {
       auto database = sqlite::Database::open(path, sqlite::Database::Mode::kReadWrite);
       if (!database) return database.error();
@@ -206,7 +211,7 @@ Result<JobStore::Opened> JobStore::open(const std::filesystem::path& state_folde
         }
       }
       if (done) {
-        const auto sound = is_sound(store->database_);
+        const auto sound = is_sound(store->database_, as_closed);
         if (!sound) {
           done = sound.error();
         } else if (!*sound) {
@@ -238,7 +243,12 @@ JobStore::~JobStore() {
     stopping_ = true;
   }
   wake_.notify_one();
-  if (thread_.joinable()) thread_.join();
+  if (!thread_.joinable()) return;  // never opened
+  thread_.join();
+  writer_.reset();
+  readers_.clear();
+  database_ = {};
+  CleanMark(path_).leave();
 }
 
 void JobStore::enqueue(Write write) {
@@ -473,8 +483,10 @@ Result<std::int64_t> JobStore::count(const JobFilter& filter) {
 
 Result<std::vector<Job>> JobStore::active(std::string_view instance) {
   return read([&](sqlite::Database& database) -> Result<std::vector<Job>> {
+    // '+' keeps SQLite from walking the index of the numbers, which is as long as the history.
     auto query = database.prepare(
-        "SELECT doc FROM jobs WHERE status IN ('QUEUED','RUNNING') AND instance=? ORDER BY number");
+        "SELECT doc FROM jobs WHERE status IN ('QUEUED','RUNNING') AND +instance=?"
+        " ORDER BY +number");
     if (!query) return query.error();
     query->bind(1, instance);
     return read_jobs(*query);

@@ -4,9 +4,11 @@
 
 #include <atomic>
 #include <boost/json.hpp>
+#include <fstream>
 #include <thread>
 
 #include "core/base/files.h"
+#include "core/store/clean_mark.h"
 #include "tests/unit/base/small_disk.h"
 #include "tests/unit/base/temp_folder.h"
 #include "tests/unit/model/sample_job.h"
@@ -535,6 +537,19 @@ TEST_F(JobStoreTest, AFileThatIsNoDatabaseIsMovedAside) {
   opened->store.reset();
   reopen();
   EXPECT_TRUE(has(1));
+}
+
+TEST_F(JobStoreTest, AFileIsMarkedAsCleanOnlyWhileItIsClosed) {
+  const auto mark = folder_ / "jobs.db.clean";
+  EXPECT_FALSE(std::filesystem::exists(mark));
+  ASSERT_TRUE(insert(*store_, {share(numbered(1))}));
+  store_.reset();
+  EXPECT_TRUE(CleanMark(folder_ / "jobs.db").take());
+  EXPECT_FALSE(CleanMark(folder_ / "jobs.db").take());  // it holds once
+  reopen();
+  store_.reset();
+  std::ofstream(folder_ / "jobs.db", std::ios::app) << "x";
+  EXPECT_FALSE(CleanMark(folder_ / "jobs.db").take());
 }
 
 TEST_F(JobStoreTest, DamagedPagesAreFoundAtTheOpening) {
