@@ -177,7 +177,11 @@ void JobEngine::import_records(bool database_is_new) {
       return true;
     }
     const auto removed = store_->is_removed(record.job_id);
-    if (!removed || *removed) return true;
+    if (!removed) return true;
+    if (*removed) {
+      if (ours) forget(record.job_id);  // a crash came between the two, or git has brought it back
+      return true;
+    }
     ++taken;
     if (ours && !database_is_new) {
       boost::asio::post(io_, [this, job = std::move(job)]() mutable { take_back(std::move(job)); });
