@@ -398,8 +398,8 @@ class Bench:
         with Server(self) as server:
             (server.workspace / "configs/train.yaml").write_text("train: {}\n")
             body = self.base / "train.json"
-            body.write_text(json.dumps({"config_path": "configs/train.yaml",
-                                        "overrides": ["train.pretrain.steps=1000"]}))
+            body.write_text(json.dumps({"params": {"config_path": "configs/train.yaml",
+                                                   "overrides": ["train.pretrain.steps=1000"]}}))
             for _ in range(self.rounds):
                 load = self.program("bench_http_load", server.port, 1, count, "POST",
                                     "/api/job-types/train/preview", body)
