@@ -33,7 +33,11 @@ async function appears(list, id) {
   return performance.now() - start;
 }
 
-const tab = (page, name) => page.getByRole('tab', { name, exact: true });
+/** Opens a job type's tab, and waits until it is: until then the panel that is seen is another one. */
+async function openTab(page, name, options = {}) {
+  await page.getByRole('tab', { name, exact: true }).click(options);
+  await page.getByRole('tab', { name, exact: true, selected: true }).waitFor();
+}
 const panel = (page) => page.getByRole('tabpanel').filter({ visible: true }).first();
 const submit = (page) => panel(page).getByRole('button', { name: /^Submit/ });
 
@@ -50,7 +54,7 @@ describe('the way of a model', { concurrency: false }, () => {
 
       await page.bringToFront();
       await page.goto('/actions');
-      await tab(page, 'Train').click();
+      await openTab(page, 'Train');
       const config = panel(page).getByLabel(/^Configuration/);
       await config.fill('configs/smo');
       await page.getByRole('option', { name: 'configs/smoke.yaml' }).click();
@@ -223,18 +227,18 @@ test('several values of a field make a batch, and their number is shown', async 
 test('a plugin that is dropped in at run time has its tab without a reload', async () => {
   await withPage(server, {}, async (page) => {
     await page.goto('/actions');
-    await tab(page, 'Train').click();
+    await openTab(page, 'Train');
     await panel(page).getByLabel('Overrides').first().fill('seed=7 # being written');
     await page.getByText('Live', { exact: true }).waitFor();
     await page.evaluate(() => (globalThis.notReloaded = true));
     cpSync(join(build, 'test-plugins/command/command.so'), join(server.pluginDir, 'command.so'));
-    await tab(page, 'Command').click({ timeout: kWorkMs });
+    await openTab(page, 'Command', { timeout: kWorkMs });
     await panel(page).getByLabel('script').fill('echo value=hello');
     await submit(page).click();
     assert.equal((await server.ended(await toastId(page))).status, 'SUCCESS');
     assert.equal(await page.evaluate(() => globalThis.notReloaded), true);
     // What is being written into another form stays.
-    await tab(page, 'Train').click();
+    await openTab(page, 'Train');
     assert.equal(await panel(page).getByLabel('Overrides').first().inputValue(), 'seed=7 # being written');
   });
 });
