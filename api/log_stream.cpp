@@ -24,7 +24,8 @@ using Clock = std::chrono::steady_clock;
 constexpr std::int64_t kPiece =
     32 * 1024;                         // pieces end at multiples of it, so that they are shared
 constexpr std::int64_t kLeast = 1024;  // but for those that would be shorter than this
-constexpr std::size_t kShared = 4;     // pieces that are kept for the next listener
+constexpr std::int64_t kFurthest = INT64_MAX - 2 * kPiece;  // no log is so long
+constexpr std::size_t kShared = 4;  // pieces that are kept for the next listener
 constexpr auto kWakePause = std::chrono::milliseconds(20);
 constexpr auto kTick = std::chrono::milliseconds(100);
 constexpr int kTicksPerLook = 10;
@@ -100,7 +101,7 @@ class LogStreams::Hub : public std::enable_shared_from_this<Hub> {
     for (const Encoded& known : feed.shared) {
       if (known.begin == offset) return known;
     }
-    if (!feed.log) return {};
+    if (!feed.log || offset > kFurthest) return {};
     static thread_local std::string buffer(static_cast<std::size_t>(2 * kPiece), '\0');
     const std::int64_t end = (offset + kLeast + kPiece) / kPiece * kPiece;
     const ssize_t got =
