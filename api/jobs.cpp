@@ -10,6 +10,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kMaxKey = 255;
+constexpr std::int64_t kMaxPriority = 1'000'000;
 constexpr std::size_t kMaxTags = 50;
 constexpr std::size_t kMaxNote = 4000;
 const std::vector<std::string> kStatuses = {"QUEUED", "RUNNING", "SUCCESS", "FAILED", "CANCELLED"};
@@ -230,7 +231,8 @@ Reply change(JobService& service, const Call& call) {
     return text.size() <= limit;
   };
   for (const auto& [name, value] : *body) {
-    if (name == "priority" && value.is_int64() && std::abs(value.get_int64()) <= 1'000'000) {
+    if (name == "priority" && value.is_int64() && value.get_int64() >= -kMaxPriority &&
+        value.get_int64() <= kMaxPriority) {
       change.priority = static_cast<int>(value.get_int64());
     } else if (name == "timeout_sec" && value.is_int64() && value.get_int64() >= 0 &&
                value.get_int64() <= 10LL * 366 * 86'400) {

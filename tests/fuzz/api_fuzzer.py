@@ -67,7 +67,10 @@ class Server:
                                        skip_host=any(name.lower() == "host" for name, _ in headers))
             for name, value in headers:
                 self.connection.putheader(name, value)
-            self.connection.endheaders(body if body else None)
+            try:
+                self.connection.endheaders(body if body else None)
+            except (BrokenPipeError, ConnectionResetError):
+                pass  # refused before all of it was read; the answer is there
             answer = self.connection.getresponse()
             is_stream = answer.headers.get("Content-Type", "").startswith("text/event-stream")
             content = b"" if is_stream else answer.read()
