@@ -3,12 +3,17 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstring>
 #include <set>
 
 namespace runyard {
 
-FileWatcher::FileWatcher(boost::asio::io_context& engine) : inotify_(engine) {
+namespace {
+constexpr auto kPause = std::chrono::milliseconds(20);
+}  // namespace
+
+FileWatcher::FileWatcher(boost::asio::io_context& engine) : inotify_(engine), pause_(engine) {
   const int fd = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
   if (fd < 0) return;
   inotify_.assign(fd);
@@ -30,27 +35,39 @@ void FileWatcher::wait() {
   inotify_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
                       [this](const boost::system::error_code& error) {
                         if (error) return;
-                        alignas(inotify_event) char buffer[16384];
-                        std::set<int> changed;
-                        for (;;) {
-                          const ssize_t got =
-                              ::read(inotify_.native_handle(), buffer, sizeof buffer);
-                          if (got <= 0) break;
-                          for (ssize_t at = 0; at < got;) {
-                            inotify_event event;
-                            std::memcpy(&event, buffer + at, sizeof event);
-                            changed.insert(event.wd);
-                            at += static_cast<ssize_t>(sizeof event + event.len);
-                          }
-                        }
-                        for (const int id : changed) {
-                          const auto watch = watches_.find(id);
-                          if (watch == watches_.end()) continue;
-                          const auto call = watch->second;  // it may remove itself
-                          call();
-                        }
-                        wait();
+                        tell();
+                        // Equal events that nobody has read are one: those of the pause cost
+                        // little.
+                        pause_.expires_after(kPause);
+                        pause_.async_wait([this](const boost::system::error_code& stopped) {
+                          if (!stopped) wait();
+                        });
                       });
+}
+
+void FileWatcher::tell() {
+  alignas(inotify_event) char buffer[16384];
+  std::set<int> changed;
+  for (;;) {
+    const ssize_t got = ::read(inotify_.native_handle(), buffer, sizeof buffer);
+    if (got <= 0) break;
+    for (ssize_t at = 0; at < got;) {
+      inotify_event event;
+      std::memcpy(&event, buffer + at, sizeof event);
+      at += static_cast<ssize_t>(sizeof event + event.len);
+      if (event.mask & IN_Q_OVERFLOW) {  // some were dropped: it may have been any file
+        for (const auto& [id, call] : watches_) changed.insert(id);
+      } else {
+        changed.insert(event.wd);
+      }
+    }
+  }
+  for (const int id : changed) {
+    const auto watch = watches_.find(id);
+    if (watch == watches_.end()) continue;
+    const auto call = watch->second;  // it may remove itself
+    call();
+  }
 }
 
 }  // namespace runyard

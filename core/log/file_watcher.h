@@ -2,6 +2,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -11,6 +12,8 @@ namespace runyard {
 /// Tells when files grow, by one inotify descriptor for all of them. Owned and used by one thread
 /// alone, that of the io_context; the callbacks run on it. A file that cannot be watched (no
 /// inotify on this file system, too many watches) is not an error: its owner polls at its own pace.
+/// The first write to a quiet file is told at once, later ones at most every 20 ms: a command that
+/// prints a million lines must not wake the server for each.
 class FileWatcher {
  public:
   explicit FileWatcher(boost::asio::io_context& engine);
@@ -21,8 +24,11 @@ class FileWatcher {
 
  private:
   void wait();
+  /// Calls those whose files changed.
+  void tell();
 
   boost::asio::posix::stream_descriptor inotify_;
+  boost::asio::steady_timer pause_;
   std::map<int, std::function<void()>> watches_;
 };
 
