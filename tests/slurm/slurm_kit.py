@@ -21,6 +21,7 @@ MISSING = [name for name in PROGRAMS if not shutil.which(name, path="/usr/sbin:/
 needs_slurm = pytest.mark.skipif(
     bool(MISSING) or os.geteuid() != 0,
     reason=f"needs root and the packages munge, slurmctld, slurmd and slurm-client: {MISSING}")
+full = pytest.mark.skipif(not os.environ.get("RUNYARD_FULL"), reason="takes minutes: RUNYARD_FULL=1")
 CONFIG = 'plugins: {{allow: ["scripts.*", "/bin/sh"]}}\njobs: {{grace_sec: 1, retry_backoff_sec: 0, {jobs}}}\n'
 
 
@@ -61,16 +62,16 @@ class Cluster:
             self.all_idle()
 
     @contextlib.contextmanager
-    def without_node(self, name):
+    def without_node(self, name, told=True):
         """Its slurmd is killed, and Slurm is told that the node is gone, which it would find out by
-        itself within half a minute; at the end it comes back."""
+        itself within half a minute; at the end it comes back (ReturnToService=2)."""
         os.kill(self.pid(f"slurmd.{name}"), signal.SIGKILL)
-        self.call("scontrol", "update", f"nodename={name}", "state=down", "reason=test")
+        if told:
+            self.call("scontrol", "update", f"nodename={name}", "state=down", "reason=test")
         try:
             yield
         finally:
             self.call("slurmd", "-f", self.conf, "-N", name)
-            self.call("scontrol", "update", f"nodename={name}", "state=resume")
             self.all_idle()
 
     def all_idle(self):

@@ -10,7 +10,7 @@ import signal
 import sys
 
 import pytest
-from slurm_kit import HERE, cluster, eventually, needs_slurm  # noqa: F401
+from slurm_kit import HERE, cluster, eventually, full, needs_slurm  # noqa: F401
 
 sys.path.insert(0, str(HERE.parent / "integration" / "crash"))
 from crash_kit import (CONFIG, World, crash_in_rounds, has_kill_points,  # noqa: E402
@@ -66,7 +66,7 @@ def test_rounds(world):
     world.close()
 
 
-@pytest.mark.skipif(not os.environ.get("RUNYARD_FULL"), reason="takes minutes: RUNYARD_FULL=1")
+@full
 @pytest.mark.skipif(not has_kill_points(), reason="this build has no kill points: use asan or dev")
 @pytest.mark.parametrize("step", [step for step in STEPS if step not in ELSEWHERE])
 def test_server_dies_at(world, step):

@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import pytest
-from slurm_kit import (answers_are_as_documented, cluster, eventually, make_world,  # noqa: F401
+from slurm_kit import (answers_are_as_documented, cluster, eventually, full, make_world,  # noqa: F401
                        needs_slurm, stub, world)
 
 pytestmark = needs_slurm
@@ -154,7 +154,9 @@ def test_ids_that_slurm_gives_again_are_told_apart(make_world, cluster):
 # ---- A node ----
 
 
-def test_a_node_fails(make_world, cluster):
+# Slurm's own time limit for a node takes half a minute or more to run out.
+@pytest.mark.parametrize("told", [True, pytest.param(False, marks=full)], ids=["told", "silent"])
+def test_a_node_fails(make_world, cluster, told):
     world = make_world(rest="slurm: {flags: [--nodelist=n2]}\n")
     world.server.start()
     script = "until [ -e go ]; do sleep 0.1; done; echo value=late"
@@ -163,7 +165,7 @@ def test_a_node_fails(make_world, cluster):
                          max_retries=1, retry_lost=True)
     world.began(plain)
     world.began(again)
-    with cluster.without_node("n2"):
+    with cluster.without_node("n2", told):
         job = world.ends(plain)
         assert (job["status"], job["end_reason"]) == ("FAILED", "lost")
         assert "NODE_FAIL" in job["error_message"]
