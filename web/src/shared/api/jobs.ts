@@ -21,14 +21,20 @@ export interface JobPage {
   rows: JobRow[];
   /** How many match in all. */
   total: number;
-  /** The id to go on from; null at the end. */
-  next: string | null;
+  /** The last of the page as it was loaded, to go on from; null at the end. */
+  next: JobRow | null;
 }
 
-const kPage = 100;
+/** Lists of this many rows a page say how many there are in all; shorter ones only show the newest. */
+export const kPage = 100;
+const kCountMs = 30_000;
 
 export const hasEnded = (job: { status: JobStatus }) =>
   job.status !== 'QUEUED' && job.status !== 'RUNNING';
+
+/** Why it does not run: it is queued here, or it was handed to a cluster and waits there. */
+export const waitsFor = (job: Pick<Job, 'status' | 'waiting_for'>): string | null =>
+  hasEnded(job) ? null : job.waiting_for || null;
 
 /** Only what a row shows. */
 export function slim(job: Job): JobRow {
@@ -67,12 +73,17 @@ async function page(filter: JobFilter, before: string | null, limit: number, sig
   const response = await request(url('/api/jobs/recent', { ...filter, before, limit }), { signal });
   const jobs = (await response.json()) as Job[];
   const more = response.headers.get('Link')?.includes('rel="next"') ?? jobs.length === limit;
+  const rows = jobs.map(slim);
   return {
-    rows: jobs.map(slim),
-    total: Number(response.headers.get('X-Total-Count') ?? jobs.length),
-    next: more && jobs.length ? jobs.at(-1)!.job_id : null,
+    rows,
+    total: Number(response.headers.get('X-Total-Count') ?? rows.length),
+    next: (more && rows.at(-1)) || null,
   } satisfies JobPage;
 }
+
+/** How many match by now. */
+export const countJobs = async (filter: JobFilter): Promise<number> =>
+  (await page(filter, null, 1, AbortSignal.timeout(kCountMs))).total;
 
 /** All jobs that match, newest first, a page at a time. */
 export function useJobs(filter: JobFilter, limit = kPage) {
@@ -81,7 +92,7 @@ export function useJobs(filter: JobFilter, limit = kPage) {
     queryKey: ['jobs', filter, limit],
     queryFn: ({ pageParam, signal }) => page(filter, pageParam, limit, signal),
     initialPageParam: null as string | null,
-    getNextPageParam: (last) => last.next,
+    getNextPageParam: (last) => last.next?.job_id ?? null,
     placeholderData: keepPreviousData,
     refetchInterval: polling,
   });

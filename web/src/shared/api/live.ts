@@ -2,12 +2,14 @@ import type { InfiniteData, QueryClient, QueryKey } from '@tanstack/react-query'
 import { useSyncExternalStore } from 'react';
 import { EventFeed } from './event_feed';
 import type { FeedMessage } from './event_feed';
-import { matches, putJob, slim } from './jobs';
+import { countJobs, kPage, matches, putJob, slim } from './jobs';
 import type { JobFilter, JobPage } from './jobs';
 import type { Job, JobRow } from './types';
 
 /** How long events are gathered: a batch of a thousand jobs is then one change of the page. */
 const kGatherMs = 120;
+/** How often a list is counted again at most. */
+const kCountMs = 1000;
 /** What was told this lately may be newer than an answer that arrives now. */
 const kAnswerMs = 20_000;
 /** How often to ask while there is no stream. */
@@ -69,12 +71,19 @@ const newestFirst = (a: JobRow, b: JobRow) =>
   b.number - a.number ||
   (a.job_id < b.job_id ? 1 : -1);
 
-/** Puts changed jobs where they belong in a list that was loaded page by page. */
+type Jobs = InfiniteData<JobPage>;
+
+/**
+ * Puts changed jobs where they belong in a list that was loaded page by page. A list that is loaded to its
+ * end is counted by its rows. Of another one the total follows what is seen, and is not `exact` when it
+ * changed: what matches further down may have changed as well. `before` is what a job was, if that is known.
+ */
 export function mergeJobs(
-  data: InfiniteData<JobPage>,
+  data: Jobs,
   filter: JobFilter,
   changed: Map<string, Job | null>,
-): InfiniteData<JobPage> {
+  before: (id: string) => Job | null | undefined = () => undefined,
+): { data: Jobs; exact: boolean } {
   const left = new Map(changed);
   let removed = 0;
   let added = 0;
@@ -98,23 +107,30 @@ export function mergeJobs(
     }
     return touched ? { ...page, rows } : page;
   });
-  const last = pages.at(-1);
-  const oldest = last?.next ? last.rows.at(-1) : undefined;
-  for (const job of left.values()) {
-    if (job === null || !matches(job, filter)) continue;
-    const row = slim(job);
-    // Older than what is loaded: it comes with its page, and is counted already.
-    if (oldest && newestFirst(oldest, row) < 0) continue;
+  const end = pages.at(-1)?.next ?? null;
+  let further = false;
+  for (const [id, job] of left) {
+    const row = job && slim(job);
+    if (!row || (end && newestFirst(end, row) < 0)) {
+      // Not loaded: it comes, or does not, with its page.
+      const old = before(id);
+      const did = old && matches(old, filter);
+      further ||= did === undefined || did === null || did !== (job !== null && matches(job, filter));
+      continue;
+    }
+    if (!matches(job!, filter)) continue;
     added += 1;
     const target = pages.findIndex((page) => page.rows.some((other) => newestFirst(row, other) < 0));
     const index = target === -1 ? pages.length - 1 : target;
     const page = pages[index];
     if (page) pages[index] = { ...page, rows: [...page.rows, row].sort(newestFirst) };
   }
-  if (pages[0] && removed !== added) {
-    pages[0] = { ...pages[0], total: Math.max(0, pages[0].total + added - removed) };
+  if (pages[0]) {
+    const loaded = pages.reduce((sum, page) => sum + page.rows.length, 0);
+    const total = end ? Math.max(loaded, pages[0].total + added - removed) : loaded;
+    if (total !== pages[0].total) pages[0] = { ...pages[0], total };
   }
-  return { ...data, pages };
+  return { data: { ...data, pages }, exact: !end || (added === 0 && removed === 0 && !further) };
 }
 
 /** Keeps the query cache in step with the server; to be called once. Returns how to stop. */
@@ -123,12 +139,36 @@ export function startLive(client: QueryClient): () => void {
   const stale = new Set<string>();
   const told = new Map<string, { job: Job | null; at: number }>();
   let timer: ReturnType<typeof setTimeout> | undefined;
+  const uncounted = new Map<string, QueryKey>();
+  let counting: ReturnType<typeof setTimeout> | undefined;
   let isLive = false;
+  const filterOf = (key: QueryKey) => (key[1] ?? {}) as JobFilter;
 
-  const mergeInto = (key: QueryKey, jobs: Map<string, Job | null>) =>
-    client.setQueryData<InfiniteData<JobPage>>(key, (data) =>
-      data?.pages ? mergeJobs(data, (key[1] ?? {}) as JobFilter, jobs) : data,
-    );
+  /** Whether the list's count can be trusted then. */
+  const mergeInto = (key: QueryKey, jobs: Map<string, Job | null>): boolean => {
+    const data = client.getQueryData<Jobs>(key);
+    if (!data?.pages) return true;
+    const merged = mergeJobs(data, filterOf(key), jobs, (id) => told.get(id)?.job);
+    client.setQueryData<Jobs>(key, merged.data);
+    return merged.exact;
+  };
+
+  // Asked after what was told: whatever is still on its way is counted again when it has come.
+  const count = () => {
+    counting = undefined;
+    const keys = [...uncounted.values()];
+    uncounted.clear();
+    for (const key of keys) {
+      void countJobs(filterOf(key)).then(
+        (total) =>
+          client.setQueryData<Jobs>(key, (data) => {
+            const [first, ...rest] = data?.pages ?? [];
+            return data && first && data.pages.at(-1)?.next ? { ...data, pages: [{ ...first, total }, ...rest] } : data;
+          }),
+        () => undefined, // no server: the list itself is asked for again
+      );
+    }
+  };
 
   const flush = () => {
     timer = undefined;
@@ -137,12 +177,17 @@ export function startLive(client: QueryClient): () => void {
     if (jobs.size) {
       const now = Date.now();
       for (const [id, { at }] of told) if (now - at > kAnswerMs) told.delete(id);
+      for (const query of client.getQueryCache().findAll({ queryKey: ['jobs'] })) {
+        const { queryKey: key } = query;
+        if (mergeInto(key, jobs) || key[2] !== kPage || !query.isActive()) continue;
+        uncounted.set(query.queryHash, key);
+        counting ??= setTimeout(count, kCountMs);
+      }
       for (const [id, job] of jobs) {
         told.set(id, { job, at: now });
         if (!job) client.removeQueries({ queryKey: ['job', id], exact: true });
         else putJob(client, job);
       }
-      for (const query of client.getQueryCache().findAll({ queryKey: ['jobs'] })) mergeInto(query.queryKey, jobs);
     }
     for (const key of stale) void client.invalidateQueries({ queryKey: [key] });
     stale.clear();
@@ -204,6 +249,7 @@ export function startLive(client: QueryClient): () => void {
   });
   return () => {
     clearTimeout(timer);
+    clearTimeout(counting);
     unsubscribe();
     stop();
   };

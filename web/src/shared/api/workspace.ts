@@ -46,17 +46,27 @@ export interface ModelQuery {
   offset: number;
 }
 
+/** Until a registry is written its addresses answer 404, which a browser reports as an error; so look first. */
+async function hasRegistry(signal: AbortSignal): Promise<boolean> {
+  const files = await api<unknown[]>('/api/files?under=reports/registry&kind=file&limit=1', { signal });
+  return files.length > 0;
+}
+
 export const useModels = (query: ModelQuery) =>
   useQuery({
     queryKey: ['registry', 'models', query],
-    queryFn: ({ signal }) => page<RegistryModel>(url('/api/registry/models', { ...query }), signal),
+    queryFn: async ({ signal }): Promise<Listed<RegistryModel>> =>
+      (await hasRegistry(signal))
+        ? page(url('/api/registry/models', { ...query }), signal)
+        : { rows: [], total: 0 },
     placeholderData: keepPreviousData,
   });
 
 export const useBest = () =>
   useQuery({
     queryKey: ['registry', 'best'],
-    queryFn: ({ signal }) => api<BestModel[]>('/api/registry/best', { signal }),
+    queryFn: async ({ signal }) =>
+      (await hasRegistry(signal)) ? api<BestModel[]>('/api/registry/best', { signal }) : [],
   });
 
 export const runQuery = (id: string) => ({
