@@ -10,7 +10,8 @@ import type { FieldMistake, Job, JobOptions, JobType, JsonObject } from '@/share
 import { ErrorState, LoadingState, Notice } from '@/shared/components/Notice';
 import { Page, Panel } from '@/shared/components/Page';
 import { CommandPreview } from '@/shared/form/CommandPreview';
-import { ofInputs, onlyTouched, steps } from '@/shared/form/mistakes';
+import { Fold } from '@/shared/form/Fold';
+import { ofInputs, ofOptions, onlyTouched, withoutOptions } from '@/shared/form/mistakes';
 import { usePreview } from '@/shared/form/preview';
 import { RunOptions } from '@/shared/form/RunOptions';
 import { descriptionOf, titleOf } from '@/shared/form/ui_schema';
@@ -126,13 +127,8 @@ function JobForm({ type, initial }: { type: JobType; initial: JsonObject }) {
 
   // As soon as the preview has caught up it is its word; before that, what the submit was refused for.
   const found = refused.length ? refused : preview.mistakes;
-  const optionErrors = new Map(
-    refused.flatMap(({ pointer, message }) => {
-      const [head, name] = steps(pointer);
-      return head === '_job' && name ? [[name, message] as const] : [];
-    }),
-  );
-  const fieldMistakes = found.filter(({ pointer }) => steps(pointer)[0] !== '_job');
+  const optionErrors = ofOptions(refused);
+  const fieldMistakes = withoutOptions(found);
   const mistakes = tried ? fieldMistakes : onlyTouched(fieldMistakes, touched);
 
   const done = (jobs: Job[]) => {
@@ -198,14 +194,12 @@ function JobForm({ type, initial }: { type: JobType; initial: JsonObject }) {
             )}
           </Tabs.Panel>
         </Tabs>
-        <details className={classes.more} open={axes.length > 0 || undefined}>
-          <summary>{t('sweep.title')}</summary>
+        <Fold title={t('sweep.title')} open={axes.length > 0}>
           <Sweep type={type} axes={axes} onChange={setAxes} />
-        </details>
-        <details className={classes.more} open={optionErrors.size > 0 || undefined}>
-          <summary>{t('options.title')}</summary>
+        </Fold>
+        <Fold title={t('options.title')} open={optionErrors.size > 0}>
           <RunOptions type={type} value={options} onChange={setOptions} errors={optionErrors} />
-        </details>
+        </Fold>
       </div>
       <div className={classes.side}>
         <div className={classes.sticky}>

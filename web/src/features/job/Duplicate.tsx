@@ -2,11 +2,14 @@ import { Alert, Button, Drawer, Group, Stack } from '@mantine/core';
 import { useMemo, useState } from 'react';
 import { ApiError, messageOf } from '@/shared/api/client';
 import { useRerun } from '@/shared/api/jobs';
-import type { FieldMistake, Job, JobType, JsonObject } from '@/shared/api/types';
+import type { FieldMistake, Job, JobOptions, JobType, JsonObject } from '@/shared/api/types';
 import { DiffTable } from '@/shared/components/DiffTable';
 import { CommandPreview } from '@/shared/form/CommandPreview';
-import { ofInputs } from '@/shared/form/mistakes';
+import { Fold } from '@/shared/form/Fold';
+import { ofInputs, ofOptions, withoutOptions } from '@/shared/form/mistakes';
 import { usePreview } from '@/shared/form/preview';
+import { changedOptions, optionsOf } from '@/shared/form/run_options';
+import { RunOptions } from '@/shared/form/RunOptions';
 import SchemaForm from '@/shared/form/SchemaForm';
 import { titleOf } from '@/shared/form/ui_schema';
 import { useI18n } from '@/shared/i18n';
@@ -25,19 +28,29 @@ const kNoMistakes: FieldMistake[] = [];
 const given = (params: JsonObject): JsonObject =>
   Object.fromEntries(Object.entries(params).filter(([, value]) => value !== null && value !== undefined));
 
+/** The inputs and, as a submit has them, how it is run: what the diff compares. */
+const withOptions = (params: JsonObject, options: JobOptions): JsonObject => ({
+  ...params,
+  ...Object.fromEntries(Object.entries(options).map(([name, value]) => [`_job.${name}`, value])),
+});
+
 /** The job's form, filled; what differs from it is shown before it is submitted. */
 export function Duplicate({ job, type, close, made }: Props) {
   const { t, language } = useI18n();
   const before = useMemo(() => given(job.params), [job.params]);
   const [params, setParams] = useState<JsonObject>(before);
+  const optionsBefore = useMemo(() => optionsOf(job), [job]);
+  const [options, setOptions] = useState<JobOptions>(optionsBefore);
   const [refused, setRefused] = useState<FieldMistake[]>(kNoMistakes);
   const rerun = useRerun();
   const preview = usePreview(type, params);
-  const rows = useMemo(
-    () => compare([before, given(params)]).filter((row) => row.differs),
-    [before, params],
-  );
-  const mistakes = refused.length ? refused : preview.mistakes;
+  const changed = changedOptions(type, optionsBefore, options);
+  const rows = compare([
+    withOptions(before, optionsBefore),
+    withOptions(given(params), { ...optionsBefore, ...changed }),
+  ]).filter((row) => row.differs);
+  const mistakes = refused.length ? withoutOptions(refused) : preview.mistakes;
+  const optionErrors = ofOptions(refused);
 
   const change = (next: JsonObject) => {
     setRefused(kNoMistakes);
@@ -50,6 +63,7 @@ export function Duplicate({ job, type, close, made }: Props) {
       {
         id: job.job_id,
         params: { ...Object.fromEntries(cleared.map((key) => [key, null])), ...given(params) },
+        _job: changed,
       },
       {
         onSuccess: (next) => {
@@ -72,6 +86,9 @@ export function Duplicate({ job, type, close, made }: Props) {
     >
       <Stack gap="md">
         <SchemaForm type={type} value={params} onChange={change} mistakes={mistakes} onSubmit={submit} />
+        <Fold title={t('options.title')} open={optionErrors.size > 0}>
+          <RunOptions type={type} value={options} onChange={setOptions} errors={optionErrors} />
+        </Fold>
         <DiffTable
           title={t('duplicate.changes')}
           rows={rows}

@@ -1,4 +1,4 @@
-import { NumberInput, SimpleGrid, TagsInput, TextInput } from '@mantine/core';
+import { Checkbox, NumberInput, SimpleGrid, TagsInput, TextInput } from '@mantine/core';
 import type { JobOptions, JobType } from '../api/types';
 import { useT } from '../i18n';
 
@@ -18,14 +18,17 @@ export function RunOptions({ type, value, onChange, errors }: Props) {
     const others = Object.entries(value).filter(([name]) => name !== key);
     onChange(Object.fromEntries(empty ? others : [...others, [key, next]]) as JobOptions);
   };
-  const number = (key: 'priority' | 'timeout_sec' | 'max_retries' | 'slots' | 'gpus', fallback: number) => (
+  const number = (
+    key: 'priority' | 'timeout_sec' | 'max_retries' | 'slots' | 'gpus' | 'memory_mb',
+    fallback: number,
+  ) => (
     <NumberInput
       key={key}
       label={t(`options.${key}`)}
       description={t(`options.${key}.hint`)}
       placeholder={String(fallback)}
       min={key === 'priority' ? -1_000_000 : 0}
-      allowDecimal={key === 'timeout_sec'}
+      allowDecimal={false}
       value={value[key] ?? ''}
       error={errors.get(key)}
       onChange={(next) => set(key, next === '' ? '' : Number(next))}
@@ -53,6 +56,7 @@ export function RunOptions({ type, value, onChange, errors }: Props) {
       {number('max_retries', defaults.max_retries ?? 0)}
       {number('slots', defaults.slots ?? 1)}
       {number('gpus', defaults.gpus ?? 0)}
+      {number('memory_mb', defaults.memory_mb ?? 0)}
       <TagsInput
         label={t('options.after')}
         description={t('options.after.hint')}
@@ -61,6 +65,14 @@ export function RunOptions({ type, value, onChange, errors }: Props) {
         value={value.after ?? []}
         error={errors.get('after')}
         onChange={(next) => set('after', next)}
+      />
+      <Checkbox
+        mt="xs"
+        label={t('options.retry_lost')}
+        description={t('options.retry_lost.hint')}
+        checked={value.retry_lost ?? false}
+        error={errors.get('retry_lost')}
+        onChange={(event) => set('retry_lost', event.currentTarget.checked || undefined)}
       />
     </SimpleGrid>
   );

@@ -73,3 +73,14 @@ export function onlyTouched(mistakes: FieldMistake[], touched: ReadonlySet<strin
 export function ofInputs(mistakes: FieldMistake[]): FieldMistake[] {
   return mistakes.map((mistake) => ({ ...mistake, pointer: mistake.pointer.replace(/^\/params(?=\/|$)/, '') }));
 }
+
+const isOfOptions = ({ pointer }: FieldMistake) => steps(pointer)[0] === '_job';
+
+/** What the server says of `_job`, by option. */
+export function ofOptions(mistakes: FieldMistake[]): Map<string, string> {
+  return new Map(mistakes.filter(isOfOptions).map(({ pointer, message }) => [steps(pointer)[1] ?? '', message]));
+}
+
+export function withoutOptions(mistakes: FieldMistake[]): FieldMistake[] {
+  return mistakes.filter((mistake) => !isOfOptions(mistake));
+}

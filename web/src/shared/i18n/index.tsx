@@ -21,6 +21,17 @@ export function preferredLanguage(): Language {
   return 'en';
 }
 
+/** Sentences of the server, and how to say them: a pattern, and the words with its groups as `$1`. */
+export type Sentences = [RegExp, string][];
+
+/** What the server says in English, as far as it is known; the rest as it is. */
+export function translate(sentence: string, known: Sentences): string {
+  for (const [pattern, words] of known) {
+    if (pattern.test(sentence)) return sentence.replace(pattern, words);
+  }
+  return sentence;
+}
+
 /** `{n}` is filled in; `one|many` is chosen by `n`. */
 export function fill(message: string, values: Values = {}): string {
   const forms = message.split('|');
@@ -28,30 +39,43 @@ export function fill(message: string, values: Values = {}): string {
   return chosen.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole));
 }
 
-interface Value {
+export interface I18n {
   language: Language;
   setLanguage: (language: Language) => void;
   t: Translate;
+  /** A sentence of the server's, in the reader's language. */
+  said: (sentence: string) => string;
 }
 
-const Context = createContext<Value | null>(null);
+interface Messages {
+  language: Language;
+  texts: Record<MessageKey, string>;
+  sentences: Sentences;
+}
+
+const kEnglish: Messages = { language: 'en', texts: en, sentences: [] };
+
+const Context = createContext<I18n | null>(null);
 
 export function I18nProvider({ children }: { children: ReactNode }) {
   const [language, choose] = useState<Language>(preferredLanguage);
-  const [messages, setMessages] = useState<{ language: Language; texts: Record<MessageKey, string> }>(
-    { language: 'en', texts: en },
-  );
+  const [messages, setMessages] = useState<Messages>(kEnglish);
 
   useEffect(() => {
     let stale = false;
-    const ready = (texts: Record<MessageKey, string>) => {
+    const ready = (next: Omit<Messages, 'language'>) => {
       if (stale) return;
       setLocale(language);
       document.documentElement.lang = language === 'zh-TW' ? 'zh-Hant-TW' : 'en';
-      setMessages({ language, texts });
+      setMessages({ ...next, language });
     };
-    if (language === 'en') ready(en);
-    else void import('./zh-TW').then((module) => ready(module.zhTW), () => ready(en));
+    if (language === 'en') ready(kEnglish);
+    else {
+      void import('./zh-TW').then(
+        ({ zhTW, zhTWSentences }) => ready({ texts: zhTW, sentences: zhTWSentences }),
+        () => ready(kEnglish),
+      );
+    }
     return () => {
       stale = true;
     };
@@ -62,11 +86,12 @@ export function I18nProvider({ children }: { children: ReactNode }) {
     choose(next);
   }, []);
 
-  const value = useMemo<Value>(
+  const value = useMemo<I18n>(
     () => ({
       language,
       setLanguage,
       t: (key, values) => fill(messages.texts[key] ?? en[key], values),
+      said: (sentence) => translate(sentence, messages.sentences),
     }),
     [language, setLanguage, messages],
   );
@@ -75,7 +100,7 @@ export function I18nProvider({ children }: { children: ReactNode }) {
   return <Context value={value}>{children}</Context>;
 }
 
-export function useI18n(): Value {
+export function useI18n(): I18n {
   const value = use(Context);
   if (!value) throw new Error('useI18n is used outside of I18nProvider');
   return value;

@@ -1,4 +1,5 @@
 import type { en } from './en';
+export { sentences as zhTWSentences } from './zh-TW-sentences';
 
 export const zhTW: Record<keyof typeof en, string> = {
   'nav.label': '頁面',
@@ -88,6 +89,7 @@ export const zhTW: Record<keyof typeof en, string> = {
   'job.dryRun': '試跑',
   'job.eta': '約剩 {time}',
   'job.waiting': '等待中',
+  'job.waiting.cluster': '在叢集中等待',
   'job.waiting.soon': '有空位時就會開始。',
   'job.retryIn': '{time} 後再次嘗試。',
   'job.warnings': '工作成功，但有項目沒有找到',
@@ -107,7 +109,11 @@ export const zhTW: Record<keyof typeof en, string> = {
   'job.resources': '資源',
   'job.cpu': 'CPU 時間',
   'job.memory': '記憶體峰值',
+  'job.memoryAsked': '要求的記憶體',
+  'job.retryLost': '{n}，遺失時也重試',
   'job.executor': '執行於',
+  'executor.local': '伺服器本機',
+  'executor.slurm': 'Slurm',
   'job.origin': '來源',
   'job.rerunOf': '重新執行自',
   'job.dirty': '有未提交的變更',
@@ -220,6 +226,10 @@ export const zhTW: Record<keyof typeof en, string> = {
   'options.slots.hint': '占用伺服器的名額數',
   'options.gpus': 'GPU 數',
   'options.gpus.hint': '執行時占用的 GPU 數',
+  'options.memory_mb': '記憶體（MB）',
+  'options.memory_mb.hint': '向叢集要求的量；0 表示由叢集決定。在本伺服器上不設限',
+  'options.retry_lost': '遺失時重試',
+  'options.retry_lost.hint': '主機中斷時也重試；先前那次可能已有作用',
   'options.after': '前置工作',
   'options.after.hint': '必須先成功的工作',
   'actions.form': '表單',
@@ -276,7 +286,7 @@ export const zhTW: Record<keyof typeof en, string> = {
   'model.noPass': '未通過',
   'model.runWith': '以此模型執行{title}',
   'registry.empty': '模型庫是空的',
-  'registry.empty.text': '這裡列出所有訓練的模型，每次訓練後更新。',
+  'registry.empty.text': '這裡列出所有訓練的模型，每次訓練後更新；index-runs 類型的工作會重新產生它。',
   'registry.noMatch': '沒有符合的模型',
   'registry.noMatch.text': '請放寬條件，或清除篩選。',
   'registry.any': '全部',
