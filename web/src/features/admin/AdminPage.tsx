@@ -13,7 +13,7 @@ import { Copy, Time } from '@/shared/components/Bits';
 import { ErrorState, LoadingState, Notice } from '@/shared/components/Notice';
 import { Facts, Page, Panel } from '@/shared/components/Page';
 import { ScrollX } from '@/shared/components/ScrollX';
-import { useT } from '@/shared/i18n';
+import { useI18n, useT } from '@/shared/i18n';
 import { formatNumber } from '@/shared/lib/format';
 import classes from './AdminPage.module.css';
 
@@ -194,13 +194,14 @@ function QueuePanel() {
 }
 
 function QueueFacts({ queue }: { queue: Queue }) {
-  const t = useT();
+  const { t, said } = useI18n();
   return (
     <>
       <Facts
         rows={[
           [t('dashboard.queue'), <Badge key="mode" color={queue.mode === 'open' ? 'teal' : 'yellow'}>{t(`queue.${queue.mode}`)}</Badge>],
           [t('options.slots'), t('admin.used', { used: queue.slots.used, total: queue.slots.total })],
+          ['Slurm', queue.slurm_slots.used > 0 && t('admin.used', { used: queue.slurm_slots.used, total: queue.slurm_slots.total })],
           [t('dashboard.queued'), formatNumber(queue.queued)],
           ...queue.gpus.map((gpu): [string, string] => [`GPU ${gpu.id}`, t('admin.used', { used: gpu.jobs, total: gpu.limit })]),
           ...queue.groups.map((group): [string, string] => [
@@ -228,7 +229,7 @@ function QueueFacts({ queue }: { queue: Queue }) {
           {queue.waiting.map((job) => (
             <div key={job.job_id} className={classes.line}>
               <Link to={`/jobs/${job.job_id}`} className="mono">{job.job_id}</Link>
-              <Text span size="xs" c="dimmed">{job.waiting_for}</Text>
+              <Text span size="xs" c="dimmed">{said(job.waiting_for)}</Text>
             </div>
           ))}
           {queue.queued > queue.waiting.length && (

@@ -2,7 +2,7 @@ import { Anchor, Badge, Button, Group, SimpleGrid, Text } from '@mantine/core';
 import { IconChartLine, IconPlayerPlay, IconStack2, IconTrophy } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
 import { Link } from 'react-router';
-import { useJobs, useJobTypes } from '@/shared/api/jobs';
+import { useJobs, useJobTypes, waitsFor } from '@/shared/api/jobs';
 import { useQueue } from '@/shared/api/queue';
 import { isMissing, useBacktests, useBest, useRuns } from '@/shared/api/workspace';
 import type { BestModel, JobRow } from '@/shared/api/types';
@@ -42,7 +42,7 @@ function Tile({ label, value, hint }: { label: string; value: ReactNode; hint?: 
 }
 
 function QueueTiles() {
-  const t = useT();
+  const { t, said } = useI18n();
   const queue = useQueue().data;
   const gpus = queue?.gpus ?? [];
   return (
@@ -55,7 +55,7 @@ function QueueTiles() {
       <Tile
         label={t('dashboard.queued')}
         value={queue ? formatNumber(queue.queued) : '–'}
-        hint={queue?.waiting[0]?.waiting_for ?? ''}
+        hint={said(queue?.waiting[0]?.waiting_for ?? '')}
       />
       <Tile
         label={t('dashboard.queue')}
@@ -177,10 +177,12 @@ function BestModels() {
 }
 
 function JobLine({ job, titles }: { job: JobRow; titles: Map<string, string> }) {
+  const { said } = useI18n();
+  const waits = waitsFor(job);
   return (
     <li className={classes.line}>
       <span className={classes.status}>
-        <StatusBadge status={job.status} cancelling={job.cancel_requested} />
+        <StatusBadge status={job.status} cancelling={job.cancel_requested} waits={waits} />
       </span>
       <span className={classes.grow}>
         <Anchor component={Link} to={`/jobs/${job.job_id}`} size="sm" className="ellipsis" display="block" title={job.job_id}>
@@ -188,7 +190,13 @@ function JobLine({ job, titles }: { job: JobRow; titles: Map<string, string> }) 
         </Anchor>
         <span className={classes.below}>
           <Time value={job.created_at} />
-          <JobLinks links={job.links} max={1} />
+          {waits ? (
+            <span className="ellipsis" title={said(waits)}>
+              {said(waits)}
+            </span>
+          ) : (
+            <JobLinks links={job.links} max={1} />
+          )}
         </span>
       </span>
       {job.status === 'RUNNING' && (

@@ -14,7 +14,7 @@ import {
 import { lazy, Suspense } from 'react';
 import { Link, useLocation, useNavigate, useParams } from 'react-router';
 import { ApiError, messageOf } from '@/shared/api/client';
-import { hasEnded, useCancel, useDelete, useJob, useJobTypes, useRerun } from '@/shared/api/jobs';
+import { hasEnded, waitsFor, useCancel, useDelete, useJob, useJobTypes, useRerun } from '@/shared/api/jobs';
 import { useMay } from '@/shared/api/session';
 import type { Job } from '@/shared/api/types';
 import { Copy, Duration, useNow } from '@/shared/components/Bits';
@@ -91,11 +91,17 @@ function RetryAt({ at }: { at: string }) {
 
 /** Why it waits, why it failed, what it did not find: one line that matters, or none. */
 function Remark({ job }: { job: Job }) {
-  const t = useT();
-  if (job.status === 'QUEUED') {
+  const { t, said } = useI18n();
+  const waits = waitsFor(job);
+  if (job.status === 'QUEUED' || waits) {
     return (
-      <Alert icon={<IconClockPause size={17} />} color="gray" p="xs" title={t('job.waiting')}>
-        {job.waiting_for || t('job.waiting.soon')}
+      <Alert
+        icon={<IconClockPause size={17} />}
+        color="gray"
+        p="xs"
+        title={t(job.status === 'QUEUED' ? 'job.waiting' : 'job.waiting.cluster')}
+      >
+        {waits ? said(waits) : t('job.waiting.soon')}
         {job.not_before && <RetryAt at={job.not_before} />}
       </Alert>
     );
@@ -268,7 +274,7 @@ export function Component() {
       }
       subtitle={
         <span className={classes.sub}>
-          <StatusBadge status={data.status} cancelling={data.cancel_requested} large />
+          <StatusBadge status={data.status} cancelling={data.cancel_requested} waits={waitsFor(data)} large />
           <span>{type ? titleOf(type, language) : data.job_type}</span>
           {data.name && <span className="mono">{id}</span>}
           <span title={t('job.duration')}>

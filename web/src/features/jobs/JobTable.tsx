@@ -5,13 +5,13 @@ import type { ColumnDef, OnChangeFn, RowSelectionState } from '@tanstack/react-t
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { useEffect, useLayoutEffect, useMemo, useRef } from 'react';
 import { Link } from 'react-router';
-import { hasEnded } from '@/shared/api/jobs';
+import { hasEnded, waitsFor } from '@/shared/api/jobs';
 import type { JobRow, JobType } from '@/shared/api/types';
 import { Duration, JobLinks, ProgressBar, Time } from '@/shared/components/Bits';
 import { StatusBadge } from '@/shared/components/StatusBadge';
 import { titleOf } from '@/shared/form/ui_schema';
 import { useI18n } from '@/shared/i18n';
-import type { Translate } from '@/shared/i18n';
+import type { I18n } from '@/shared/i18n';
 import classes from './JobsPage.module.css';
 
 interface Props {
@@ -25,7 +25,7 @@ interface Props {
   failed: boolean;
 }
 
-function columnsOf(t: Translate, titles: Map<string, string>): ColumnDef<JobRow>[] {
+function columnsOf({ t, said }: I18n, titles: Map<string, string>): ColumnDef<JobRow>[] {
   return [
     {
       id: 'select',
@@ -80,7 +80,7 @@ function columnsOf(t: Translate, titles: Map<string, string>): ColumnDef<JobRow>
       id: 'status',
       header: t('job.status'),
       cell: ({ row: { original: job } }) => (
-        <StatusBadge status={job.status} cancelling={job.cancel_requested} />
+        <StatusBadge status={job.status} cancelling={job.cancel_requested} waits={waitsFor(job)} />
       ),
     },
     {
@@ -102,8 +102,10 @@ function columnsOf(t: Translate, titles: Map<string, string>): ColumnDef<JobRow>
       id: 'made',
       header: t('job.made'),
       cell: ({ row: { original: job } }) => {
-        const remark = job.status === 'QUEUED' ? job.waiting_for : job.error_message;
-        if (job.links.length === 0 && remark) {
+        const waits = waitsFor(job);
+        const remark = waits ? said(waits) : job.error_message;
+        // Who waits in a cluster may have links from its inputs: that it waits is the news.
+        if (remark && (waits || job.links.length === 0)) {
           return (
             <span className={`ellipsis ${classes.sub}`} title={remark}>
               {remark}
@@ -118,7 +120,8 @@ function columnsOf(t: Translate, titles: Map<string, string>): ColumnDef<JobRow>
 
 /** The list of jobs: only the rows that can be seen exist, and the next page is asked for in time. */
 export function JobTable(props: Props) {
-  const { t, language } = useI18n();
+  const i18n = useI18n();
+  const { t, language } = i18n;
   const { rows, types, selection, onSelection, hasMore, loadMore, failed } = props;
   const scroller = useRef<HTMLDivElement>(null);
   const narrow = useMediaQuery('(max-width: 62em)') ?? false;
@@ -128,7 +131,7 @@ export function JobTable(props: Props) {
     () => new Map((types ?? []).map((type) => [type.type, titleOf(type, language)])),
     [types, language],
   );
-  const columns = useMemo(() => columnsOf(t, titles), [t, titles]);
+  const columns = useMemo(() => columnsOf(i18n, titles), [i18n, titles]);
   const table = useReactTable({
     data: rows,
     columns,
