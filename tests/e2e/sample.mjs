@@ -38,13 +38,13 @@ export async function fill(server) {
   return { train: train.job_id, failed: failed.job_id, second: second.job_id, run, otherRun, backtests };
 }
 
-/** `ready`: something that is there when the page has its content. */
+/** `ready`: something that is there when the page has its content; `chart`: a curve is drawn after that. */
 export function pagesOf({ train, failed, second, run, otherRun, backtests }) {
   return [
     { name: 'dashboard', path: '/', ready: 'article' },
     { name: 'jobs', path: '/jobs', ready: '[data-job]' },
     { name: 'jobs-compare', path: `/jobs/compare?ids=${train},${second}`, ready: 'table' },
-    { name: 'job', path: `/jobs/${train}`, ready: '[data-line]' },
+    { name: 'job', path: `/jobs/${train}`, ready: '[data-line]', chart: true },
     { name: 'job-failed', path: `/jobs/${failed}`, ready: '[data-line]' },
     { name: 'actions', path: `/actions?type=train&config_path=configs/smoke.yaml&overrides=${encodeURIComponent('train.pretrain.steps=20000')}&overrides=label.horizon_days=40`, ready: 'pre' },
     { name: 'registry', path: '/registry', ready: 'td' },
@@ -53,8 +53,8 @@ export function pagesOf({ train, failed, second, run, otherRun, backtests }) {
     { name: 'run', path: `/runs/${run}`, ready: 'table' },
     { name: 'runs-compare', path: `/runs/compare?ids=${run},${otherRun}`, ready: 'table' },
     { name: 'backtests', path: '/backtests', ready: 'td' },
-    { name: 'backtest', path: `/backtests/${backtests[0]}`, ready: 'canvas' },
-    { name: 'backtests-compare', path: `/backtests/compare?ids=${backtests.slice(0, 2).join(',')}`, ready: 'canvas' },
+    { name: 'backtest', path: `/backtests/${backtests[0]}`, ready: 'canvas', chart: true },
+    { name: 'backtests-compare', path: `/backtests/compare?ids=${backtests.slice(0, 2).join(',')}`, ready: 'canvas', chart: true },
     { name: 'admin', path: '/admin', ready: 'td' },
   ];
 }

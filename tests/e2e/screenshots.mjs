@@ -17,12 +17,13 @@ const guarded = new Server({ settings: 'server: {auth: required}\n' });
 guarded.token('ada', 'admin');
 await guarded.start();
 
-async function picture(page, { name, path, ready, act }, kind) {
+async function picture(page, { name, path, ready, chart, act }, kind) {
   await page.goto(path);
   await page.locator(ready).first().waitFor();
+  if (chart) await page.locator('[data-drawn]').first().waitFor();
+  await page.getByRole('status', { name: 'Loading…' }).waitFor({ state: 'detached' });
   await act?.(page);
   await page.evaluate(() => document.fonts.ready);
-  await page.waitForTimeout(1500); // charts are drawn
   await page.screenshot({ path: join(folder, `${name}-${kind}.png`) });
 }
 
@@ -40,7 +41,7 @@ try {
   }
   const pages = [
     ...pagesOf(made),
-    { name: 'job-running', path: `/jobs/${running.job_id}`, ready: '[data-line]' },
+    { name: 'job-running', path: `/jobs/${running.job_id}`, ready: '[data-line]', chart: true },
     {
       name: 'job-duplicate',
       path: `/jobs/${made.second}`,

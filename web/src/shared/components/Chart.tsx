@@ -29,6 +29,7 @@ export function Chart({ option, height, label }: Props) {
     const element = box.current;
     if (!charts || !element) return;
     const chart = charts.init(element, scheme);
+    chart.on('finished', () => element.setAttribute('data-drawn', ''));
     const observer = new ResizeObserver(() => chart.resize());
     observer.observe(element);
     return () => {
