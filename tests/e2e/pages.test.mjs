@@ -66,6 +66,19 @@ test('the language is the browser’s, and can be changed', async () => {
   });
 });
 
+test('why a job waits is said in the reader’s language', async () => {
+  await server.post('/api/admin/queue/pause');
+  const job = await server.post('/api/jobs/train', { config_path: 'configs/smoke.yaml', dry_run: true });
+  await withPage(server, { locale: 'zh-TW' }, async (page) => {
+    await page.goto('/jobs');
+    await page.locator(`[data-job="${job.job_id}"]`).getByText('佇列已暫停').last().waitFor();
+    await page.goto(`/jobs/${job.job_id}`);
+    await page.getByRole('alert').getByText('佇列已暫停').waitFor();
+  });
+  await server.post('/api/admin/queue/resume');
+  await server.ended(job.job_id);
+});
+
 test('the dark page is dark before anything is loaded, and the choice is kept', async () => {
   await withPage(server, { colorScheme: 'dark' }, async (page) => {
     await page.goto('/');
@@ -95,7 +108,7 @@ test('what is not there is said, with a way on', async () => {
 test('an empty workspace says on every page what to do', async () => {
   const empty = await new Server().start();
   try {
-    await withPage(empty, { network: true }, async (page) => {
+    await withPage(empty, {}, async (page) => {
       for (const [path, text] of [
         ['/', 'No jobs yet'],
         ['/jobs', 'No jobs yet'],

@@ -148,11 +148,20 @@ describe('the way of a model', { concurrency: false }, () => {
       await drawer.getByLabel(/^Dry run/).check();
       await drawer.getByRole('row', { name: /overrides \["seed=7"\] \["seed=8"\]/ }).waitFor();
       await drawer.getByRole('row', { name: /dry_run false true/ }).waitFor();
+      await drawer.getByText('Run options').click();
+      await drawer.getByLabel(/^Memory/).fill('2048');
+      await drawer.getByLabel(/^Retries/).fill('1');
+      await drawer.getByRole('row', { name: /_job\.memory_mb 0 2048/ }).waitFor();
       await drawer.getByRole('button', { name: 'Submit' }).click();
       const id = await toastId(page);
       const job = await server.ended(id);
       assert.deepEqual(job.params.overrides, ['seed=8']);
       assert.equal(job.rerun_of, train);
+      assert.equal(job.resources.memory_mb, 2048);
+      assert.equal(job.max_retries, 1);
+      await page.goto(`/jobs/${id}`);
+      await page.getByText('2 GiB', { exact: true }).waitFor();
+      await page.getByText('the server’s machine').waitFor();
 
       await page.goto(`/jobs/compare?ids=${train},${id}`);
       await page.getByRole('row', { name: /params\.overrides/ }).waitFor();
@@ -185,6 +194,38 @@ test('a job that runs is cancelled', async () => {
       await page.locator(`[data-job="${id}"]`).getByText('Cancelled').waitFor({ timeout: kWorkMs });
     }
   });
+});
+
+test('a job that waits in a cluster says so, though it is Running', async () => {
+  const job = await server.post('/api/jobs/train', {
+    config_path: 'configs/smoke.yaml',
+    overrides: ['train.pretrain.steps=50000000'],
+    _job: { memory_mb: 4096 },
+  });
+  await until(async () => (await server.get(`/api/jobs/${job.job_id}`)).status === 'RUNNING');
+  const asInSlurm = (each) =>
+    each.job_id === job.job_id
+      ? { ...each, seq: each.seq + 1_000_000, executor: 'slurm', waiting_for: 'Slurm: no node has what it asks for free' }
+      : each;
+  await withPage(server, {}, async (page) => {
+    // The real answers, but for what only a cluster says.
+    await page.route(/\/api\/jobs\/(job_\w+|recent.*)$/, async (route) => {
+      const response = await route.fetch();
+      const found = await response.json();
+      await route.fulfill({ response, json: Array.isArray(found) ? found.map(asInSlurm) : asInSlurm(found) });
+    });
+    await page.goto('/jobs');
+    const row = page.locator(`[data-job="${job.job_id}"]`);
+    await row.getByTestId('status').getByText('Running').waitFor();
+    await row.getByText('Slurm: no node has what it asks for free').last().waitFor();
+    await page.goto(`/jobs/${job.job_id}`);
+    await page.getByRole('alert').getByText('Waiting in the cluster').waitFor();
+    await page.getByRole('alert').getByText('Slurm: no node has what it asks for free').waitFor();
+    await page.getByText('4 GiB', { exact: true }).waitFor();
+    await page.getByText('Slurm', { exact: true }).waitFor();
+  });
+  await server.post(`/api/jobs/${job.job_id}/cancel`);
+  await server.ended(job.job_id);
 });
 
 test('what the server refuses is said at its field', async () => {
