@@ -76,7 +76,7 @@ function Plugins() {
             <Table.Thead>
               <Table.Tr>
                 <Table.Th scope="col">{t('job.type')}</Table.Th>
-                <Table.Th scope="col">{t('admin.state')}</Table.Th>
+                <Table.Th scope="col" miw={104}>{t('admin.state')}</Table.Th>
                 <Table.Th scope="col">{t('admin.version')}</Table.Th>
                 <Table.Th scope="col">{t('admin.program')}</Table.Th>
                 <Table.Th scope="col">{t('admin.library')}</Table.Th>
@@ -279,12 +279,12 @@ function Server() {
   const health = useCheck('/healthz').data;
   const ready = useCheck('/readyz').data;
   const badge = (check: Check | null | undefined) =>
-    check && <Badge color={check.ok ? 'teal' : 'red'}>{check.ok ? t('admin.ok') : check.text}</Badge>;
+    check === undefined ? '…' : check && <Badge color={check.ok ? 'teal' : 'red'}>{check.ok ? t('admin.ok') : check.text}</Badge>;
   return (
     <Panel title={t('admin.server')}>
       <Facts
         rows={[
-          ...Object.entries(version.data ?? {}).map(([name, value]): [string, string] => [
+          ...Object.entries(version.data ?? { version: '…' }).map(([name, value]): [string, string] => [
             name === 'version' ? t('admin.version') : name,
             String(value),
           ]),

@@ -15,7 +15,7 @@ import { Facts, Page, Panel } from '@/shared/components/Page';
 import { RelatedJobs } from '@/shared/components/RelatedJobs';
 import { titleOf } from '@/shared/form/ui_schema';
 import { ScrollX } from '@/shared/components/ScrollX';
-import { useI18n, useT } from '@/shared/i18n';
+import { columnName, useI18n, useT } from '@/shared/i18n';
 import type { MessageKey } from '@/shared/i18n';
 import { actionHref, takers } from '@/shared/lib/actions';
 import { show } from '@/shared/lib/diff';
@@ -123,6 +123,7 @@ function columnsOf(rows: Trade[]): string[] {
 }
 
 function TradeTable({ rows, label, names }: { rows: Trade[]; label: string; names: string[] }) {
+  const t = useT();
   const numeric = new Set(names.filter((name) => rows.some((row) => typeof row[name] === 'number')));
   return (
     <ScrollX minWidth={names.length * 96} label={label}>
@@ -130,8 +131,8 @@ function TradeTable({ rows, label, names }: { rows: Trade[]; label: string; name
         <Table.Thead>
           <Table.Tr>
             {names.map((name) => (
-              <Table.Th key={name} scope="col" ta={numeric.has(name) ? 'right' : 'left'} fw={500} style={{ whiteSpace: 'nowrap' }}>
-                {name}
+              <Table.Th key={name} scope="col" ta={numeric.has(name) ? 'right' : 'left'} title={name} style={{ whiteSpace: 'nowrap' }}>
+                {columnName(t, 'trade', name)}
               </Table.Th>
             ))}
           </Table.Tr>
@@ -220,6 +221,7 @@ export function Component() {
     <Page
       title={backtest?.ticker ? `${backtest.ticker} · ${t('noun.backtest')}` : id}
       parent={{ to: '/backtests', label: t('nav.backtests') }}
+      pending={query.isPending}
       heading={
         <span style={{ display: 'inline-flex', alignItems: 'center', gap: 8, flexWrap: 'wrap' }}>
           {backtest?.ticker && <span>{backtest.ticker}</span>}

@@ -47,13 +47,13 @@ interface Names {
 type Window = { mdd_peak_date: string | null; mdd_trough_date: string | null; mdd_recovery_date: string | null };
 
 const kGrids = (lower: number) => [
-  { left: 64, right: 20, top: 34, bottom: lower + 78 },
-  { left: 64, right: 20, height: lower, bottom: 56 },
+  { left: 64, right: 20, top: 34, bottom: lower + 84 },
+  { left: 64, right: 20, height: lower, bottom: 62 },
 ];
 
 const kZoom = [
   { type: 'inside' as const, xAxisIndex: [0, 1] },
-  { type: 'slider' as const, xAxisIndex: [0, 1], height: 22, bottom: 8 },
+  { type: 'slider' as const, xAxisIndex: [0, 1], height: 22, bottom: 14 },
 ];
 
 const line = { type: 'line' as const, showSymbol: false, connectNulls: true, sampling: 'lttb' as const };

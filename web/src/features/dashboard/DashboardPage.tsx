@@ -146,7 +146,7 @@ function BestModels() {
   return (
     <Panel title={t('dashboard.best')} aside={<ViewAll to="/registry" label={t('nav.registry')} />}>
       {best.isPending ? (
-        <LoadingState lines={4} />
+        <LoadingState lines={9} />
       ) : best.isError || best.data.length === 0 ? (
         best.isError && !isMissing(best.error) ? (
           <ErrorState compact error={best.error} retry={() => void best.refetch()} />
@@ -244,7 +244,7 @@ function Jobs() {
       </Panel>
       <Panel title={t('dashboard.recent')} aside={<ViewAll to="/jobs" label={t('nav.jobs')} />} flush>
         {recent.isPending ? (
-          <LoadingState lines={6} />
+          <LoadingState lines={12} />
         ) : recent.isError && !recent.data ? (
           <ErrorState compact error={recent.error} retry={() => void recent.refetch()} />
         ) : rows.length === 0 ? (

@@ -229,14 +229,15 @@ export function Component() {
   const { t, language } = useI18n();
   const { id = '' } = useParams();
   const job = useJob(id);
-  const types = useJobTypes().data;
+  const types = useJobTypes();
   const { hash } = useLocation();
   const navigate = useNavigate();
   const parent = { to: '/jobs', label: t('nav.jobs') };
 
-  if (job.isPending) {
+  // Whether there are curves above the log is known by the type.
+  if (job.isPending || types.isPending) {
     return (
-      <Page title={id} parent={parent}>
+      <Page title={id} parent={parent} pending>
         <LoadingState lines={10} />
       </Page>
     );
@@ -259,7 +260,7 @@ export function Component() {
     );
   }
   const { data } = job;
-  const type = types?.find((each) => each.type === data.job_type);
+  const type = types.data?.find((each) => each.type === data.job_type);
   return (
     <Page
       title={data.name || id}

@@ -1,15 +1,18 @@
 import { SegmentedControl } from '@mantine/core';
+import { IconChartLine } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
 import { api } from '@/shared/api/client';
 import { hasEnded } from '@/shared/api/jobs';
 import type { Job, Series } from '@/shared/api/types';
 import { Chart } from '@/shared/components/Chart';
+import { Notice } from '@/shared/components/Notice';
 import { Panel } from '@/shared/components/Page';
 import { useT } from '@/shared/i18n';
 import { formatCompact, formatNumber } from '@/shared/lib/format';
 
 const kEveryMs = 2500;
+const kHeight = 210;
 
 /** The numbers that the job prints, as curves that grow. */
 export function LiveCurves({ job }: { job: Job }) {
@@ -52,8 +55,18 @@ export function LiveCurves({ job }: { job: Job }) {
       ],
     };
   }, [current]);
-  // Room is taken only when there is something to see, and then kept.
-  if (!current || !option) return null;
+  // Room is taken when there is something to see, or is likely to be soon: then the log below does not jump.
+  if (!current || !option) {
+    const soon = series.isPending ? !job.dry_run && job.status === 'SUCCESS' : false;
+    if (job.status !== 'RUNNING' && !soon) return null;
+    return (
+      <Panel title={t('curves.title')} flush>
+        <div style={{ height: kHeight }}>
+          {!series.isPending && <Notice compact icon={IconChartLine} title={t('curves.none')} />}
+        </div>
+      </Panel>
+    );
+  }
   const last = current.points.at(-1);
   return (
     <Panel
@@ -62,6 +75,7 @@ export function LiveCurves({ job }: { job: Job }) {
         drawn.length > 1 && (
           <SegmentedControl
             size="xs"
+            styles={{ label: { paddingInline: 10 } }}
             aria-label={t('curves.choose')}
             data={drawn.map((each) => each.name)}
             value={current.name}
@@ -72,7 +86,7 @@ export function LiveCurves({ job }: { job: Job }) {
       flush
     >
       <Chart
-        height={210}
+        height={kHeight}
         option={option}
         label={t('curves.label', {
           name: current.name,

@@ -55,7 +55,7 @@ export function Component() {
         <LoadingState />
       ) : (
         <DiffTable
-          title={t('compare.jobs')}
+          title={t('diff.title')}
           rows={compare(ready.map(about))}
           heads={ready.map((job) => (
             <span key={job.job_id}>

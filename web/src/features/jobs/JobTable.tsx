@@ -26,6 +26,12 @@ interface Props {
 }
 
 function columnsOf({ t, said }: I18n, titles: Map<string, string>): ColumnDef<JobRow>[] {
+  /** Why it waits, or, where there is nothing else to show, why it failed. */
+  const remark = (job: JobRow): string | null => {
+    const waits = waitsFor(job);
+    if (waits) return said(waits);
+    return job.links.length === 0 ? (job.error_message ?? null) : null;
+  };
   return [
     {
       id: 'select',
@@ -73,6 +79,7 @@ function columnsOf({ t, said }: I18n, titles: Map<string, string>): ColumnDef<Jo
       cell: ({ row: { original: job } }) => (
         <span className="ellipsis" title={job.job_type}>
           {titles.get(job.job_type) ?? job.job_type}
+          <span className={classes.remark}>{remark(job)}</span>
         </span>
       ),
     },
@@ -100,19 +107,16 @@ function columnsOf({ t, said }: I18n, titles: Map<string, string>): ColumnDef<Jo
     },
     {
       id: 'made',
-      header: t('job.made'),
+      header: t('jobs.outcome'),
       cell: ({ row: { original: job } }) => {
-        const waits = waitsFor(job);
-        const remark = waits ? said(waits) : job.error_message;
-        // Who waits in a cluster may have links from its inputs: that it waits is the news.
-        if (remark && (waits || job.links.length === 0)) {
-          return (
-            <span className={`ellipsis ${classes.sub}`} title={remark}>
-              {remark}
-            </span>
-          );
-        }
-        return <JobLinks links={job.links} max={2} />;
+        const text = remark(job);
+        return text ? (
+          <span className={`ellipsis ${classes.sub}`} title={text}>
+            {text}
+          </span>
+        ) : (
+          <JobLinks links={job.links} max={2} />
+        );
       },
     },
   ];

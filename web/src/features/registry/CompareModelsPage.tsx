@@ -46,7 +46,7 @@ export function Component() {
         />
       ) : (
         <DiffTable
-          title={t('compare.models')}
+          title={t('diff.title')}
           onlyDifferences={false}
           rows={compare(models)}
           heads={models.map((model) => (

@@ -237,9 +237,13 @@ export function Component() {
             title={filtered ? t('registry.noMatch') : t('registry.empty')}
             text={filtered ? t('registry.noMatch.text') : t('registry.empty.text')}
             action={
-              filtered && (
+              filtered ? (
                 <Button variant="default" onClick={() => setSearch({})}>
                   {t('jobs.clearFilters')}
+                </Button>
+              ) : (
+                <Button component={Link} to="/actions">
+                  {t('jobs.new')}
                 </Button>
               )
             }

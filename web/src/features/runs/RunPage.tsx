@@ -12,7 +12,7 @@ import { Facts, Page, Panel } from '@/shared/components/Page';
 import { RelatedJobs } from '@/shared/components/RelatedJobs';
 import { titleOf } from '@/shared/form/ui_schema';
 import { ScrollX } from '@/shared/components/ScrollX';
-import { useI18n, useT } from '@/shared/i18n';
+import { columnName, useI18n, useT } from '@/shared/i18n';
 import { actionHref, takers } from '@/shared/lib/actions';
 import { show } from '@/shared/lib/diff';
 import { formatFullTime, formatNumber, formatPercent } from '@/shared/lib/format';
@@ -39,8 +39,8 @@ function MetricsTable({ run }: { run: Run }) {
           <Table.Tr>
             <Table.Th scope="col">{t('model.ticker')}</Table.Th>
             {names.map((name) => (
-              <Table.Th key={name} scope="col" ta="right" fw={500}>
-                {name}
+              <Table.Th key={name} scope="col" ta="right" title={name}>
+                {columnName(t, 'metric', name)}
               </Table.Th>
             ))}
           </Table.Tr>

@@ -1,6 +1,6 @@
-import { Text, Title } from '@mantine/core';
+import { Skeleton, Text, Title } from '@mantine/core';
 import { IconChevronRight } from '@tabler/icons-react';
-import { useEffect } from 'react';
+import { Fragment, useEffect } from 'react';
 import type { ReactNode } from 'react';
 import { Link } from 'react-router';
 import classes from './Page.module.css';
@@ -15,9 +15,11 @@ interface PageProps {
   children: ReactNode;
   /** The content scrolls inside of the page: tables that know only what they show. */
   fixed?: boolean;
+  /** What stands below the title and beside it is not known yet: their room is kept. */
+  pending?: boolean;
 }
 
-export function Page({ title, heading, subtitle, parent, actions, children, fixed }: PageProps) {
+export function Page({ title, heading, subtitle, parent, actions, children, fixed, pending }: PageProps) {
   useEffect(() => {
     document.title = `${title} · Runyard`;
   }, [title]);
@@ -38,12 +40,14 @@ export function Page({ title, heading, subtitle, parent, actions, children, fixe
               {heading ?? title}
             </Title>
           </div>
+          {pending && <Skeleton height={20} width={280} mt={4} mb={4} />}
           {subtitle && (
             <Text size="sm" c="dimmed" component="div" mt={2}>
               {subtitle}
             </Text>
           )}
         </div>
+        {pending && <Skeleton height={30} width={260} />}
         {actions && <div className={classes.actions}>{actions}</div>}
       </header>
       <div className={classes.content}>{children}</div>
@@ -80,6 +84,15 @@ export function Panel({ title, aside, children, flush, label, className }: Panel
   );
 }
 
+/** A dotted key is broken between its words. */
+const breakable = (name: string): ReactNode =>
+  name.split(/(?<=[._])/).map((part, index) => (
+    <Fragment key={index}>
+      {index > 0 && <wbr />}
+      {part}
+    </Fragment>
+  ));
+
 /** Names and values; what has no value is not shown. */
 export function Facts({ rows, wide }: { rows: [string, ReactNode][]; wide?: boolean }) {
   return (
@@ -88,7 +101,7 @@ export function Facts({ rows, wide }: { rows: [string, ReactNode][]; wide?: bool
         .filter(([, value]) => value !== null && value !== undefined && value !== '' && value !== false)
         .map(([name, value]) => (
           <div key={name} className={classes.fact}>
-            <dt>{name}</dt>
+            <dt>{breakable(name)}</dt>
             <dd className="num">{value}</dd>
           </div>
         ))}

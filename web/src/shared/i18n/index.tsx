@@ -106,6 +106,12 @@ export function useI18n(): I18n {
   return value;
 }
 
+/** The words for a column of a file, as far as it is known; else its own name. */
+export function columnName(t: Translate, kind: 'metric' | 'trade', name: string): string {
+  const key = `${kind}.${name}`;
+  return key in en ? t(key as MessageKey) : name;
+}
+
 export function useT(): Translate {
   return useI18n().t;
 }
