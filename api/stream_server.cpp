@@ -43,10 +43,13 @@ class StreamServer::Channel : public StreamChannel, public std::enable_shared_fr
   explicit Channel(StreamServer& server) : server_(server), pause_(server.io_) {}
 
   void wake() override {
-    if (woken_.exchange(true)) return;
+    // A listener counts before it first asks: what is told before that, it asks for.
+    if (listeners_ == 0 || woken_.exchange(true)) return;
     asio::post(server_.io_, [self = shared_from_this()] { self->begin_round(); });
   }
 
+  void attach() { ++listeners_; }
+  void detach() { --listeners_; }
   void add(Client& client) { idle_.insert(&client); }
   void remove(Client& client) { idle_.erase(&client); }
 
@@ -56,6 +59,7 @@ class StreamServer::Channel : public StreamChannel, public std::enable_shared_fr
 
  private:
   StreamServer& server_;
+  std::atomic<int> listeners_ = 0;
   std::atomic<bool> woken_ = false;
   // The stream thread's:
   std::unordered_set<Client*> idle_;
@@ -150,6 +154,7 @@ StreamServer::Client::Client(StreamServer& server, UniqueFd socket, std::string 
 void StreamServer::Client::set_stream(EventStream stream, Place place) {
   source_ = std::move(stream.source);
   channel_ = std::dynamic_pointer_cast<Channel>(stream.channel);
+  if (channel_) channel_->attach();
   place_.emplace(std::move(place));
   // Best effort: the stall limit holds without them.
   const int fd = socket_.native_handle();
@@ -296,7 +301,10 @@ void StreamServer::Client::look(Clock::time_point now) {
 void StreamServer::Client::end(bool abort) {
   if (state_ == State::kEnded) return;
   const auto self = shared_from_this();
-  if (channel_) channel_->remove(*this);
+  if (channel_) {
+    channel_->remove(*this);
+    channel_->detach();
+  }
   state_ = State::kEnded;
   const int fd = socket_.native_handle();
   if (abort) {

@@ -19,8 +19,8 @@ void raise_open_files() {
   (void)::setrlimit(RLIMIT_NOFILE, &raised);
 }
 
-void restore_open_files() {
-  if (g_found.rlim_max != 0) (void)::setrlimit(RLIMIT_NOFILE, &g_found);
+void restore_open_files(pid_t child) {
+  if (g_found.rlim_max != 0) (void)::prlimit(child, RLIMIT_NOFILE, &g_found, nullptr);
 }
 
 }  // namespace runyard

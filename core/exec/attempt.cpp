@@ -1,6 +1,7 @@
 #include "core/exec/attempt.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cstring>
 
@@ -43,6 +44,12 @@ RunSpec to_run_spec(const AttemptSpec& spec) {
   run.args = spec.argv;
   run.env = spec.env;
   return run;
+}
+
+void remove_run_folder(const std::filesystem::path& folder) {
+  for (const char* name : {"spec", "record"}) ::unlink((folder / name).c_str());
+  std::error_code ignored;
+  if (::rmdir(folder.c_str()) != 0) std::filesystem::remove_all(folder, ignored);
 }
 
 AttemptResult to_result(const RunRecord& record, const RunSpec& spec, bool cancelled) {

@@ -2,6 +2,7 @@
 
 // What the executors share: between an AttemptSpec, the run folder, and an AttemptResult.
 
+#include <filesystem>
 #include <string>
 
 #include "core/exec/executor.h"
@@ -17,5 +18,9 @@ RunSpec to_run_spec(const AttemptSpec& spec);
 /// What a record with an exit slot says. `cancelled`: the server has asked for the end, so that a
 /// supervisor that was only told to stop has done what was wanted.
 AttemptResult to_result(const RunRecord& record, const RunSpec& spec, bool cancelled);
+
+/// Removes a run folder, the spec first: a late shim that claims what is being removed sees that,
+/// and runs nothing. Waits for the disk.
+void remove_run_folder(const std::filesystem::path& folder);
 
 }  // namespace runyard

@@ -1,15 +1,15 @@
 #include "core/exec/local_executor.h"
 
 #include <fmt/format.h>
+#include <spawn.h>
 #include <spdlog/spdlog.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/process/v2/posix/vfork_launcher.hpp>
-#include <boost/process/v2/process.hpp>
 #include <cstring>
 
 #include "core/base/files.h"
@@ -22,19 +22,30 @@ namespace runyard {
 namespace {
 
 namespace asio = boost::asio;
-namespace process = boost::process::v2;
 
 constexpr int kClearEveryMs = 50;
 constexpr int kQuietRounds = 2;  // /proc is no snapshot: once is not enough
 
-/// What a shim and its job do not inherit from this process.
-struct OwnLimits {
-  template <class Launcher, class Path>
-  boost::system::error_code on_exec_setup(Launcher&, const Path&, const char* const*&) {
-    restore_open_files();
-    return {};
-  }
-};
+/// Starts the shim with `input` as its standard input, our standard output and error, and no other
+/// file of ours; 0 or errno. Not with Boost.Process: its launcher makes the engine's epoll anew in
+/// a child that shares our memory (docs/decisions.md).
+int spawn_shim(const std::string& program, std::vector<std::string> words,
+               std::vector<std::string> variables, int input, pid_t* pid) {
+  const auto pointers = [](std::vector<std::string>& texts) {
+    std::vector<char*> all;
+    for (std::string& text : texts) all.push_back(text.data());
+    all.push_back(nullptr);
+    return all;
+  };
+  posix_spawn_file_actions_t files;
+  if (const int error = ::posix_spawn_file_actions_init(&files); error != 0) return error;
+  ::posix_spawn_file_actions_adddup2(&files, input, STDIN_FILENO);
+  ::posix_spawn_file_actions_addclosefrom_np(&files, STDERR_FILENO + 1);
+  const int error = ::posix_spawn(pid, program.c_str(), &files, nullptr, pointers(words).data(),
+                                  pointers(variables).data());
+  ::posix_spawn_file_actions_destroy(&files);
+  return error;
+}
 
 std::optional<std::int64_t> size_of(const std::string& path) {
   struct stat info {};
@@ -57,6 +68,9 @@ struct LocalExecutor::Supervised {
   RunControl control;
   ProcessId shim;             // pid 0: not known
   bool shim_started = false;  // by this server
+  bool held = false;          // prepared, and not yet to be run
+  bool abandoned = false;     // ... and never will be
+  UniqueFd release;           // of a shim that waits: a byte lets it go on, the end sends it away
   std::string shim_error;
   asio::posix::stream_descriptor pidfd;
   asio::steady_timer timer;
@@ -79,21 +93,55 @@ std::filesystem::path LocalExecutor::folder_of(const std::string& job_id, int at
   return attempts_ / token_of(job_id, attempt);
 }
 
-void LocalExecutor::run(AttemptSpec spec) {
+LocalExecutor::Supervised& LocalExecutor::supervise(AttemptSpec spec) {
   auto attempt = std::make_unique<Supervised>(engine_);
   attempt->job_id = spec.job_id;
   attempt->attempt = spec.attempt;
   attempt->token = token_of(spec.job_id, spec.attempt);
   attempt->folder = folder_of(spec.job_id, spec.attempt);
   attempt->wanted = std::move(spec);
-  const std::string token = attempt->token;
-  Supervised& supervised = *(supervised_[token] = std::move(attempt));
-  prepare(supervised);
+  return *(supervised_[attempt->token] = std::move(attempt));
+}
+
+void LocalExecutor::prepare(const AttemptSpec& spec) {
+  Supervised& attempt = supervise(spec);
+  attempt.held = true;
+  RunRecord record;
+  RunFolderError error;
+  // Claimed by whomever: run() finds out what that means.
+  if (read_record(attempt.folder, &record, &error) != RecordState::kAbsent) {
+    return take_folder(attempt);
+  }
+  make_folder(attempt);
+  if (attempt.shim_error.empty()) start_shim(attempt);
+}
+
+void LocalExecutor::run(AttemptSpec spec) {
+  const std::string token = token_of(spec.job_id, spec.attempt);
+  if (const auto prepared = supervised_.find(token); prepared != supervised_.end()) {
+    Supervised& attempt = *prepared->second;
+    attempt.held = false;
+    let_go(attempt);
+    if (attempt.pidfd.is_open()) return;
+  } else {
+    take_folder(supervise(std::move(spec)));
+  }
   asio::post(engine_, [this, token] { look(token); });
 }
 
+void LocalExecutor::make_folder(Supervised& attempt) {
+  RunFolderError error;
+  attempt.spec = to_run_spec(attempt.wanted);
+  if (auto done = make_private_folders(attempt.folder); !done) {
+    attempt.shim_error = done.error().message;
+  } else if (!write_spec(attempt.folder, attempt.spec, &error)) {
+    attempt.shim_error = error.sentence;
+  }
+  kill_point("spec_written");
+}
+
 /// Makes the run folder, or takes the one of an earlier server as it is.
-void LocalExecutor::prepare(Supervised& attempt) {
+void LocalExecutor::take_folder(Supervised& attempt) {
   RunFolderError error;
   if (auto known = read_spec(attempt.folder, &error)) {
     attempt.spec = std::move(*known);
@@ -106,13 +154,7 @@ void LocalExecutor::prepare(Supervised& attempt) {
     }
     return;
   }
-  attempt.spec = to_run_spec(attempt.wanted);
-  if (auto done = make_private_folders(attempt.folder); !done) {
-    attempt.shim_error = done.error().message;
-  } else if (!write_spec(attempt.folder, attempt.spec, &error)) {
-    attempt.shim_error = error.sentence;
-  }
-  kill_point("spec_written");
+  make_folder(attempt);
 }
 
 /// The one place that decides what an attempt's files and processes mean.
@@ -120,6 +162,10 @@ void LocalExecutor::look(const std::string& token) {
   const auto found = supervised_.find(token);
   if (found == supervised_.end()) return;
   Supervised& attempt = *found->second;
+  if (attempt.held) {  // run() looks
+    if (attempt.abandoned) supervised_.erase(found);
+    return;
+  }
 
   AttemptResult failed;
   failed.reason = EndReason::kSpawnError;
@@ -140,6 +186,7 @@ void LocalExecutor::look(const std::string& token) {
   if (state == RecordState::kAbsent) {
     if (!attempt.shim_started && attempt.shim_error.empty()) {
       start_shim(attempt);
+      let_go(attempt);
       if (attempt.shim.pid != 0) return;
     } else if (attempt.shim.pid != 0 && is_alive(attempt.shim)) {
       return after(attempt, 1000, &LocalExecutor::look);
@@ -169,11 +216,18 @@ void LocalExecutor::look(const std::string& token) {
   clear_tree(token);
 }
 
+/// Starts it; it waits for let_go() before it claims the attempt.
 void LocalExecutor::start_shim(Supervised& attempt) {
   attempt.shim_started = true;
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+    attempt.shim_error = std::string("no socket for it: ") + std::strerror(errno);
+    return;
+  }
+  const UniqueFd input(ends[0]);
+  attempt.release = UniqueFd(ends[1]);
   // The shim needs no environment: the command's is in the spec. Only the fault tests talk to it.
   std::vector<std::string> variables;
-  std::vector<const char*> env;
 #ifdef RUNYARD_KILL_POINTS
   for (const char* name : {"RUNYARD_SHIM_KILL_POINT", "RUNYARD_SHIM_PAUSE_POINT"}) {
     if (const char* value = std::getenv(name)) {
@@ -182,25 +236,27 @@ void LocalExecutor::start_shim(Supervised& attempt) {
     }
   }
 #endif
-  for (const auto& variable : variables) env.push_back(variable.c_str());
-  env.push_back(nullptr);
-  process::posix::vfork_launcher launcher;
-  launcher.env = env.data();
-  boost::system::error_code error;
-  auto child = launcher(engine_, error, shim_.string(),
-                        std::vector<std::string>{attempt.folder.string()}, OwnLimits{});
-  if (error) {
-    attempt.shim_error = shim_.string() + ": " + error.message();
+  pid_t pid = 0;
+  if (const int error =
+          spawn_shim(shim_.string(), {shim_.string(), attempt.folder.string(), "--hold"},
+                     std::move(variables), input.get(), &pid);
+      error != 0) {
+    attempt.shim_error = shim_.string() + ": " + std::strerror(error);
     return;
   }
-  const auto pid = child.id();
-  child.detach();  // it must outlive us, and we watch it ourselves
+  restore_open_files(pid);
   kill_point("shim_spawned");
   if (const auto info = read_process(pid)) {
     watch(attempt, info->id);
   } else {
     attempt.shim_error = "its process cannot be seen in /proc";
   }
+}
+
+/// The shim may claim the attempt. One that has died meanwhile is seen by its pidfd.
+void LocalExecutor::let_go(Supervised& attempt) {
+  if (attempt.release) (void)::send(attempt.release.get(), "", 1, MSG_NOSIGNAL);
+  attempt.release.reset();
 }
 
 void LocalExecutor::watch(Supervised& attempt, const ProcessId& shim) {
@@ -310,10 +366,14 @@ void LocalExecutor::set_timeout(const std::string& job_id, int attempt, std::int
 }
 
 void LocalExecutor::clean_up(const std::string& job_id, int attempt, EndReason) {
-  asio::post(cleaner_, [folder = folder_of(job_id, attempt)] {
-    std::error_code ignored;
-    std::filesystem::remove_all(folder, ignored);
-  });
+  if (const auto found = supervised_.find(token_of(job_id, attempt)); found != supervised_.end()) {
+    // It was prepared and never run: its shim gives up, and is reaped.
+    Supervised& prepared = *found->second;
+    prepared.abandoned = true;
+    prepared.release.reset();
+    if (!prepared.pidfd.is_open()) supervised_.erase(found);
+  }
+  asio::post(cleaner_, [folder = folder_of(job_id, attempt)] { remove_run_folder(folder); });
 }
 
 }  // namespace runyard

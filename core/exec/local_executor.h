@@ -23,6 +23,7 @@ class LocalExecutor final : public Executor {
                 std::filesystem::path shim, Ended ended);
   ~LocalExecutor() override;
 
+  void prepare(const AttemptSpec& spec) override;
   void run(AttemptSpec spec) override;
   void cancel(const std::string& job_id, int attempt) override;
   void set_timeout(const std::string& job_id, int attempt, std::int64_t timeout_sec) override;
@@ -31,9 +32,12 @@ class LocalExecutor final : public Executor {
 
  private:
   struct Supervised;
-  void prepare(Supervised& attempt);
+  Supervised& supervise(AttemptSpec spec);
+  void make_folder(Supervised& attempt);
+  void take_folder(Supervised& attempt);
   void look(const std::string& token);
   void start_shim(Supervised& attempt);
+  void let_go(Supervised& attempt);
   void watch(Supervised& attempt, const ProcessId& shim);
   void after(Supervised& attempt, int delay_ms, void (LocalExecutor::*step)(const std::string&));
   void clear_tree(const std::string& token);

@@ -581,7 +581,7 @@ void SlurmExecutor::remove_folders(const std::string& token) {
       const auto path =
           folder / (generation == 1 ? token : fmt::format("{}~{}", token, generation));
       if (!std::filesystem::exists(path, ignored) && generation > 1) return;
-      std::filesystem::remove_all(path, ignored);
+      remove_run_folder(path);
     }
   });
 }

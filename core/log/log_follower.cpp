@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <boost/asio/post.hpp>
 #include <cerrno>
 
 namespace runyard {
@@ -60,13 +61,17 @@ void LogFollower::wake() {
 
 void LogFollower::schedule(int delay_ms) {
   scheduled_ = true;
-  timer_.expires_after(std::chrono::milliseconds(delay_ms));
-  timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
+  auto read = [weak = weak_from_this()](const boost::system::error_code& error) {
     const auto self = weak.lock();
     if (error || !self || self->stopped_) return;
     self->scheduled_ = false;
     self->read_some();
-  });
+  };
+  if (delay_ms == 0) {
+    return boost::asio::post(engine_, [read] { read({}); });
+  }
+  timer_.expires_after(std::chrono::milliseconds(delay_ms));
+  timer_.async_wait(read);
 }
 
 void LogFollower::read_some() {

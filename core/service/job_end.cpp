@@ -174,11 +174,13 @@ void JobEngine::conclude(const std::string& job_id, const AttemptResult& result)
     return request_pass();
   }
 
+  // This end, and the start it makes room for, are one wait for the disk.
+  const JobStore::Together together(*store_);
   const bool success = result.reason == EndReason::kNone;
   const auto dropped = scheduler_.ended(job_id, success);
   end(*active, status_of(result.reason), result.reason, std::move(message));
   drop(dropped);
-  request_pass();
+  pass();
 }
 
 /// The last change of a job; it is not active any more afterwards.

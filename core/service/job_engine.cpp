@@ -385,7 +385,7 @@ void JobEngine::refresh_waiting() {
   if (!std::exchange(waiting_changed_, false)) return;
   std::size_t shown = 0;
   for (auto& [job_id, active] : active_) {
-    if (active.job.status != JobStatus::kQueued) continue;
+    if (active.job.status != JobStatus::kQueued || !active.accepted) continue;
     if (++shown > kShownWaiting) break;
     auto words = scheduler_.waiting_for(job_id, now_ms());
     if (words == active.job.waiting_for) continue;

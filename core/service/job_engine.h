@@ -34,11 +34,11 @@ namespace runyard {
 /// the engine, owns scheduler, executor and followers; the public functions are for other threads,
 /// and those that change something return when the change is on disk.
 ///
-/// Invariants: a job is in `active_` from its commit until its end is decided; its master copy
+/// Invariants: a job is in `active_` from its submit until its end is decided; its master copy
 /// there is changed by the engine alone. Whatever must outlive a crash is committed before it has
-/// an effect: QUEUED before the client is told, RUNNING before the shim is started, a wish to
-/// cancel before the shim is told. Published states are committed ones, but for the fields that
-/// tick.
+/// an effect: QUEUED before the client is told, RUNNING before the shim may claim the attempt, a
+/// wish to cancel before the shim is told. Published states are committed ones, but for the fields
+/// that tick.
 class JobEngine {
  public:
   struct Setup {
@@ -67,7 +67,8 @@ class JobEngine {
   /// number, times). A singleton that waits already stands for a new one with the same inputs.
   struct Accepted {
     std::vector<std::string> ids;
-    bool repeated = false;  ///< they are those of an earlier request with this key
+    bool repeated = false;          ///< they are those of an earlier request with this key
+    std::vector<JobPtr> jobs = {};  ///< the new ones among them, as they were accepted: QUEUED
   };
   Result<Accepted> submit(std::vector<Job> jobs, std::optional<IdempotencyKey> key);
   Result<> cancel(std::string job_id);
@@ -86,6 +87,7 @@ class JobEngine {
     JobTypePtr type;
     std::shared_ptr<LogFollower> follower;  // while RUNNING and launched
     std::int64_t series_version = 0;        // of job.series
+    bool accepted = false;                  // its first commit is on disk
     TimeMs ticked_at = 0;
     bool tick_waits = false;
   };
@@ -104,7 +106,9 @@ class JobEngine {
 
   // A job's life, in this order.
   void insert(std::vector<Job> jobs, std::optional<IdempotencyKey> key, Inserted answer);
-  void accept(Job job);
+  void insert_later(std::vector<Job> jobs, std::optional<IdempotencyKey> key, Inserted answer);
+  void withdraw(const std::string& job_id);
+  void enqueue(Job job);
   void request_pass();
   void pass();
   void begin(const Scheduler::Start& start);

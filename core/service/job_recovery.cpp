@@ -102,7 +102,11 @@ void JobEngine::recover_job(Job job, Past past) {
       store_->update(std::make_shared<const Job>(job), {});
     }
   }
-  if (job.status == JobStatus::kQueued) return accept(std::move(job));
+  if (job.status == JobStatus::kQueued) {
+    enqueue(std::move(job));
+    if (Active* queued = find(job_id)) queued->accepted = true;
+    return;
+  }
 
   std::string lost;  // why nobody can say what became of it: it must not be started again
   RunFolderError error;
@@ -123,6 +127,7 @@ void JobEngine::recover_job(Job job, Past past) {
   Active& active = active_[job_id];
   active.job = std::move(job);
   active.type = type_of(active.job);
+  active.accepted = true;
   auto request = to_request(active.job, active.type);
   if (auto done = scheduler_.restore_running(std::move(request), active.job.gpu_ids); !done) {
     spdlog::error("{}: {}", job_id, done.error().message);
@@ -235,7 +240,8 @@ void JobEngine::take_back(Job job) {
   });
 }
 
-/// Run folders of attempts that are over: a crash came between the end's commit and their removal.
+/// Run folders of attempts that are over, or never began: a crash came between the end's commit and
+/// their removal, or before the commit of their job.
 void JobEngine::clean_attempts() {
   for (const auto& [folder, executor] :
        {std::pair(setup_.state / "attempts", "local"), std::pair(slurm_folder(), "slurm")}) {
@@ -252,8 +258,13 @@ void JobEngine::clean_attempts() {
       if (active && active->job.attempt <= attempt) continue;
       const auto job = store_->find(job_id);
       const auto removed = store_->is_removed(job_id);
-      // Of a job that the database has never known, nothing is thrown away.
-      if ((!job || !*job) && (!removed || !*removed)) continue;
+      // Of a job that the database has never known, nothing is thrown away that somebody claimed.
+      RunRecord record;
+      RunFolderError why;
+      if ((!job || !*job) && (!removed || !*removed) &&
+          read_record(at->path(), &record, &why) != RecordState::kAbsent) {
+        continue;
+      }
       EndReason reason = EndReason::kNone;
       if (job && *job && (*job)->instance == setup_.instance) {
         for (const Attempt& ended : (*job)->attempts) {

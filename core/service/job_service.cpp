@@ -438,6 +438,12 @@ Result<JobService::Submitted> JobService::submit(std::vector<Submission> submiss
   }
   auto accepted = engine_->submit(std::move(jobs), std::move(key));
   if (!accepted) return accepted.error();
+  // A new one may run already, or be gone: the answer is what was accepted.
+  if (accepted->jobs.size() == accepted->ids.size()) {
+    Submitted submitted;
+    for (JobPtr& job : accepted->jobs) submitted.jobs.push_back({std::move(job), nullptr});
+    return submitted;
+  }
   auto views = views_of(accepted->ids);
   if (!views) return views.error();
   return Submitted{std::move(*views), accepted->repeated};

@@ -56,11 +56,7 @@ Scheduler::Request JobEngine::to_request(const Job& job, const JobTypePtr& type)
 void JobEngine::insert(std::vector<Job> jobs, std::optional<IdempotencyKey> key, Inserted answer) {
   if (key) {
     if (keys_in_flight_.contains(key->key)) {
-      // The first request with this key is on its way to the disk: its outcome answers this one.
-      store_->flush([this, jobs = std::move(jobs), key, answer](const Result<>&) {
-        asio::post(io_, [this, jobs, key, answer] { insert(jobs, key, answer); });
-      });
-      return;
+      return insert_later(std::move(jobs), std::move(key), std::move(answer));
     }
     auto known = store_->find_key(key->key, now_ms() - JobStore::kKeyLifetimeMs);
     if (!known) return answer(known.error());
@@ -87,6 +83,9 @@ void JobEngine::insert(std::vector<Job> jobs, std::optional<IdempotencyKey> key,
         return other.job_type == job.job_type && other.status == JobStatus::kQueued &&
                other.params == job.params && other.attempt == 0;
       });
+      if (waits != active_.end() && !waits->second.accepted) {
+        return insert_later(std::move(jobs), std::move(key), std::move(answer));
+      }
       if (waits != active_.end()) {
         ids.push_back(waits->first);
         continue;
@@ -105,6 +104,8 @@ void JobEngine::insert(std::vector<Job> jobs, std::optional<IdempotencyKey> key,
   if (created.empty()) return answer(Accepted{std::move(ids)});
   if (key) keys_in_flight_.insert(key->key);
   kill_point("submit_before_commit");
+  // A job that can start at once waits for the disk once: for both.
+  const JobStore::Together together(*store_);
   store_->insert(created, key, [this, created, ids, key, answer](const Result<>& done) {
     kill_point("submit_committed");
     if (done) {
@@ -116,16 +117,40 @@ void JobEngine::insert(std::vector<Job> jobs, std::optional<IdempotencyKey> key,
     }
     asio::post(io_, [this, created, key, done] {
       if (key) keys_in_flight_.erase(key->key);
-      if (!done) return;
-      for (const JobPtr& job : created) accept(*job);
-      request_pass();
+      for (const JobPtr& job : created) {
+        if (!done) {
+          withdraw(job->job_id);
+        } else if (Active* active = find(job->job_id)) {
+          active->accepted = true;
+        }
+      }
     });
-    answer(done ? Result<Accepted>(Accepted{ids}) : done.error());
+    answer(done ? Result<Accepted>(Accepted{ids, false, created}) : done.error());
+  });
+  for (const JobPtr& job : created) enqueue(*job);
+  pass();
+}
+
+/// For a request whose answer is that of another one, which is on its way to the disk.
+void JobEngine::insert_later(std::vector<Job> jobs, std::optional<IdempotencyKey> key,
+                             Inserted answer) {
+  store_->flush([this, jobs = std::move(jobs), key, answer](const Result<>&) {
+    asio::post(io_, [this, jobs, key, answer] { insert(jobs, key, answer); });
   });
 }
 
-/// Gives a committed QUEUED job to the scheduler.
-void JobEngine::accept(Job job) {
+/// The disk did not take it: it is as if it had never come.
+void JobEngine::withdraw(const std::string& job_id) {
+  const Active* active = find(job_id);
+  if (!active) return;
+  executor_of(active->job.executor).clean_up(job_id, active->job.attempt, EndReason::kNone);
+  scheduler_.ended(job_id, false);
+  active_.erase(job_id);
+  request_pass();
+}
+
+/// Gives a QUEUED job to the scheduler.
+void JobEngine::enqueue(Job job) {
   const std::string job_id = job.job_id;
   Active& active = active_[job_id];
   active.job = std::move(job);
@@ -192,10 +217,13 @@ void JobEngine::begin(const Scheduler::Start& start) {
   if (!job.started_at) job.started_at = attempt.started_at;
   job.scan_offset = attempt.log_start;
   job.attempts.push_back(attempt);
-  journal_.started(job);
   commit(*active, [this, job_id = job.job_id] {
     kill_point("start_committed");
     launch(job_id);
+  });
+  asio::post(io_, [this, job_id = job.job_id] {
+    const Active* begun = find(job_id);
+    if (begun) executor_of(begun->job.executor).prepare(to_spec(begun->job));
   });
 }
 
@@ -245,14 +273,15 @@ json::object JobEngine::hints_of(const std::vector<std::string>& job_ids) {
 void JobEngine::launch(const std::string& job_id) {
   Active* active = find(job_id);
   if (!active) return;
+  journal_.started(active->job);
   if (active->job.cancel_requested) {
     AttemptResult result;
     result.reason = EndReason::kCancelled;
     result.at = now_ms();
     return conclude(job_id, result);
   }
-  if (active->job.executor == "local") follow(*active);  // else when it begins
   executor_of(active->job.executor).run(to_spec(active->job));
+  if (active->job.executor == "local") follow(*active);  // else when it begins
   note_git_state(job_id);
 }
 

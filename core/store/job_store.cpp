@@ -259,6 +259,19 @@ void JobStore::enqueue(Write write) {
   wake_.notify_one();
 }
 
+JobStore::Together::Together(JobStore& store) : store_(store) {
+  std::lock_guard lock(store_.mutex_);
+  ++store_.together_;
+}
+
+JobStore::Together::~Together() {
+  {
+    std::lock_guard lock(store_.mutex_);
+    --store_.together_;
+  }
+  store_.wake_.notify_one();
+}
+
 void JobStore::insert(std::vector<JobPtr> jobs, std::optional<IdempotencyKey> key, Done done) {
   enqueue({Write::Kind::kInsert, std::move(jobs), std::move(key), {}, {}, std::move(done), {}});
 }
@@ -283,7 +296,7 @@ void JobStore::run_writer() {
   for (;;) {
     {
       std::unique_lock lock(mutex_);
-      const auto something = [this] { return !waiting_.empty() || stopping_; };
+      const auto something = [this] { return (!waiting_.empty() && together_ == 0) || stopping_; };
       if (batch.empty()) {
         wake_.wait(lock, something);
       } else {

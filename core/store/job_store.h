@@ -88,6 +88,17 @@ class JobStore {
   void put_note(std::string key, std::string value);
   /// Runs `done` after everything queued before it is on disk.
   void flush(Done done);
+  /// While it lives, what is written waits, so that it goes into one transaction. For an instant.
+  class Together {
+   public:
+    explicit Together(JobStore& store);
+    ~Together();
+    Together(const Together&) = delete;
+    Together& operator=(const Together&) = delete;
+
+   private:
+    JobStore& store_;
+  };
 
   // Reads. Any thread.
   Result<std::optional<Job>> find(std::string_view job_id);
@@ -131,9 +142,10 @@ class JobStore {
   const std::filesystem::path path_;
   const Observer observer_;
 
-  std::mutex mutex_;  // guards waiting_, stopping_
+  std::mutex mutex_;  // guards waiting_, together_, stopping_
   std::condition_variable wake_;
   std::deque<Write> waiting_;
+  int together_ = 0;
   bool stopping_ = false;
   std::atomic<bool> failing_ = false;
 

@@ -1,4 +1,4 @@
-// runyard-shim <run folder>: runs the command of one attempt and writes what became of it.
+// runyard-shim <run folder> [--hold]: runs the command of one attempt and writes what became of it.
 //
 // It needs the server for nothing: everything it must know is in the run folder before it starts,
 // everything it has to say is in the run folder when it ends. docs/run-folder.md is the contract.
@@ -36,6 +36,7 @@ constexpr int kRecorded = 0;
 constexpr int kUsage = 2;
 constexpr int kTakenBySomebodyElse = 3;
 constexpr int kNoRecord = 4;
+constexpr int kNotReleased = 5;
 
 // An attempt of less than this is not worth a flush of its exit record.
 constexpr std::int64_t kQuickMs = 1000;
@@ -202,7 +203,16 @@ RunExit run_attempt(RunSpec spec, int record, const std::string& cgroup_path, Cg
   return supervisor.run();
 }
 
-int run(const char* folder) {
+// Waits for a byte in standard input. False: there will be none, for who was to write it is gone.
+bool is_released() {
+  char byte = 0;
+  ssize_t size = -1;
+  while ((size = ::read(STDIN_FILENO, &byte, 1)) < 0 && errno == EINTR) {
+  }
+  return size == 1;
+}
+
+int run(const char* folder, bool hold) {
   test_point("shim_start");
   // Refused only to the leader of a process group, that is, when a person starts it by hand in a
   // terminal; then ^C ends the job as SIGTERM does.
@@ -223,6 +233,8 @@ int run(const char* folder) {
   if (const auto self = read_process(claim.shim.pid)) claim.shim = self->id;
   claim.boot_id = boot_id();
   if (spec) claim.cgroup = Cgroup::plan(spec->token);
+  test_point("ready");
+  if (hold && !is_released()) return kNotReleased;
   claim.wall_ms = wall_clock_ms();
   int record = -1;
   switch (claim_attempt(".", claim, &record, &error)) {
@@ -234,6 +246,12 @@ int run(const char* folder) {
     case ClaimOutcome::kFailed:
       say(error.sentence);
       return kNoRecord;
+  }
+  if (spec && ::access("spec", F_OK) != 0) {
+    // The attempt is over: another shim had it, and its folder, claim included, is being removed.
+    ::unlink("record");
+    ::rmdir(folder);
+    return kTakenBySomebodyElse;
   }
   detach_standard_files();
   test_point("claimed");
@@ -259,9 +277,10 @@ int run(const char* folder) {
 int main(int argc, char** argv) {
   runyard::shim::take_over_signals();
   runyard::shim::close_inherited_files();
-  if (argc != 2 || argv[1][0] == '-') {
-    runyard::shim::say("usage: runyard-shim <run folder>");
+  const bool hold = argc == 3 && std::string_view(argv[2]) == "--hold";
+  if ((argc != 2 && !hold) || argv[1][0] == '-') {
+    runyard::shim::say("usage: runyard-shim <run folder> [--hold]");
     return runyard::shim::kUsage;
   }
-  return runyard::shim::run(argv[1]);
+  return runyard::shim::run(argv[1], hold);
 }

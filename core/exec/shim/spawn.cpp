@@ -2,7 +2,6 @@
 
 #include <linux/sched.h>
 #include <sched.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -94,24 +93,29 @@ __attribute__((noinline)) pid_t start(const Plan& plan, volatile SpawnFailure* f
 
 // The same, with the child born in the cgroup: moving it there later would wait for all processors
 // of the machine, milliseconds. -1: not on this kernel, or not allowed, and no child was made.
-pid_t start_within(int cgroup, const Plan& plan, volatile SpawnFailure* failure) {
-  // A copy of the parent's memory, which is small: on shared memory the two would also share the
-  // stack on which this system call returns twice. What the child answers is shared.
-  void* const shared = ::mmap(nullptr, sizeof(SpawnFailure), PROT_READ | PROT_WRITE,
-                              MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (shared == MAP_FAILED) return -1;
-  auto* const answer = static_cast<volatile SpawnFailure*>(shared);
-  answer->stage = SpawnStage::kNone;
+__attribute__((noinline)) pid_t start_within(int cgroup, const Plan& plan,
+                                             volatile SpawnFailure* failure) {
   clone_args args{};
-  args.flags = CLONE_VFORK | CLONE_INTO_CGROUP;
+  args.flags = CLONE_VM | CLONE_VFORK | CLONE_INTO_CGROUP;
   args.exit_signal = SIGCHLD;
   args.cgroup = static_cast<std::uint64_t>(cgroup);
-  const auto pid = static_cast<pid_t>(::syscall(SYS_clone3, &args, sizeof args));
-  if (pid == 0) run_child(plan, answer);
-  failure->stage = answer->stage;
-  failure->error = answer->error;
-  ::munmap(shared, sizeof(SpawnFailure));
-  return pid;
+  long pid = -1;
+  // Not by syscall(): the child, which is on the parent's stack, would write over the address to
+  // which that function returns a second time.
+#if defined(__x86_64__)
+  asm volatile("syscall"
+               : "=a"(pid)
+               : "a"(SYS_clone3), "D"(&args), "S"(sizeof args)
+               : "rcx", "r11", "memory");
+#elif defined(__aarch64__)
+  register long number asm("x8") = SYS_clone3;
+  register long first asm("x0") = reinterpret_cast<long>(&args);
+  register long second asm("x1") = sizeof args;
+  asm volatile("svc 0" : "+r"(first) : "r"(number), "r"(second) : "memory");
+  pid = first;
+#endif
+  if (pid == 0) run_child(plan, failure);
+  return pid > 0 ? static_cast<pid_t>(pid) : -1;
 }
 
 }  // namespace

@@ -136,10 +136,11 @@ class Attempt:
         (self.folder / "spec").write_bytes(self.spec)
         self.shims = []
 
-    def start(self, *, env=None, **options):
+    def start(self, *, env=None, hold=False, **options):
         options.setdefault("stdin", subprocess.DEVNULL)
         options.setdefault("stderr", subprocess.DEVNULL)
-        shim = subprocess.Popen([SHIM, str(self.folder)], env=env or {}, **options)
+        shim = subprocess.Popen([SHIM, str(self.folder), *(["--hold"] if hold else [])],
+                                env=env or {}, **options)
         self.shims.append(shim)
         return shim
 

@@ -20,11 +20,11 @@ TEST(OpenFiles, AreRaisedToTheHardLimitAndPutBack) {
   if (child == 0) {
     const rlimit low{100, 200};
     ::setrlimit(RLIMIT_NOFILE, &low);
-    restore_open_files();  // nothing was raised yet
+    restore_open_files(0);  // nothing was raised yet
     if (limit() != 100) ::_exit(1);
     raise_open_files();
     if (limit() != 200) ::_exit(2);
-    restore_open_files();
+    restore_open_files(0);
     ::_exit(limit() == 100 ? 0 : 3);
   }
   int status = 0;
