@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# tests/fuzz/run.sh SECONDS [TARGET...]: runs the libFuzzer targets of build/fuzz, two at a time, each
-# for so long. What they learn stays in build/fuzz/corpus; an input that breaks something is kept in
+# tests/fuzz/run.sh SECONDS [TARGET...]: runs the libFuzzer targets of build/fuzz, two at a time
+# (PARALLEL), each for so long. What they learn stays in build/fuzz/corpus; an input that breaks something is kept in
 # build/fuzz/broken, and `build/fuzz/bin/fuzz_<target> FILE` runs it again.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -26,4 +26,4 @@ fuzz() {
 }
 export -f fuzz
 export seconds
-printf '%s\n' "${targets[@]}" | xargs -n 1 -P 2 bash -c 'fuzz "$0"'
+printf '%s\n' "${targets[@]}" | xargs -n 1 -P "${PARALLEL:-2}" bash -c 'fuzz "$0"'
