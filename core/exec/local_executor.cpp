@@ -113,7 +113,11 @@ void LocalExecutor::prepare(const AttemptSpec& spec) {
     return take_folder(attempt);
   }
   make_folder(attempt);
-  if (attempt.shim_error.empty()) start_shim(attempt);
+  if (!attempt.shim_error.empty()) return;
+  asio::post(engine_, [this, token = attempt.token] {
+    const auto found = supervised_.find(token);
+    if (found != supervised_.end() && found->second->held) start_shim(*found->second);
+  });
 }
 
 void LocalExecutor::run(AttemptSpec spec) {

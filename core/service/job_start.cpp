@@ -112,7 +112,6 @@ void JobEngine::insert(std::vector<Job> jobs, std::optional<IdempotencyKey> key,
       for (const JobPtr& job : created) {
         cache_.add(job);
         mirror_->touch(job);
-        journal_.accepted(*job);
       }
     }
     asio::post(io_, [this, created, key, done] {
@@ -126,6 +125,8 @@ void JobEngine::insert(std::vector<Job> jobs, std::optional<IdempotencyKey> key,
       }
     });
     answer(done ? Result<Accepted>(Accepted{ids, false, created}) : done.error());
+    if (!done) return;
+    for (const JobPtr& job : created) journal_.accepted(*job);
   });
   for (const JobPtr& job : created) enqueue(*job);
   pass();
@@ -141,9 +142,13 @@ void JobEngine::insert_later(std::vector<Job> jobs, std::optional<IdempotencyKey
 
 /// The disk did not take it: it is as if it had never come.
 void JobEngine::withdraw(const std::string& job_id) {
-  const Active* active = find(job_id);
+  Active* active = find(job_id);
   if (!active) return;
   executor_of(active->job.executor).clean_up(job_id, active->job.attempt, EndReason::kNone);
+  if (std::exchange(active->follower, nullptr)) {
+    std::error_code ignored;  // the log that the follower made
+    std::filesystem::remove(setup_.records / (job_id + ".log"), ignored);
+  }
   scheduler_.ended(job_id, false);
   active_.erase(job_id);
   request_pass();
@@ -221,9 +226,11 @@ void JobEngine::begin(const Scheduler::Start& start) {
     kill_point("start_committed");
     launch(job_id);
   });
+  executor_of(job.executor).prepare(to_spec(job));
+  // Behind what was prepared, and before the command: two who make files at once are slow.
   asio::post(io_, [this, job_id = job.job_id] {
-    const Active* begun = find(job_id);
-    if (begun) executor_of(begun->job.executor).prepare(to_spec(begun->job));
+    Active* begun = find(job_id);
+    if (begun && begun->job.executor == "local") follow(*begun);  // else when it is seen to run
   });
 }
 
@@ -273,7 +280,6 @@ json::object JobEngine::hints_of(const std::vector<std::string>& job_ids) {
 void JobEngine::launch(const std::string& job_id) {
   Active* active = find(job_id);
   if (!active) return;
-  journal_.started(active->job);
   if (active->job.cancel_requested) {
     AttemptResult result;
     result.reason = EndReason::kCancelled;
@@ -281,7 +287,7 @@ void JobEngine::launch(const std::string& job_id) {
     return conclude(job_id, result);
   }
   executor_of(active->job.executor).run(to_spec(active->job));
-  if (active->job.executor == "local") follow(*active);  // else when it begins
+  journal_.started(active->job);
   note_git_state(job_id);
 }
 

@@ -622,3 +622,11 @@ def test_the_same_request_at_the_same_time(queue):
         assert len({r.json["job_id"] for r in replies}) == 1
         queue.succeed(replies[0].json["job_id"])
     assert queue.total() == before + 10
+
+
+def test_a_submit_is_answered_with_what_was_accepted(queue):
+    """Also when the job has begun by the time of the answer."""
+    for _ in range(20):
+        reply = queue.request("POST", "/api/jobs/command", {"script": "true"})
+        assert (reply.json["status"], reply.json["attempt"]) == ("QUEUED", 0)
+        queue.wait(reply.json["job_id"])

@@ -147,6 +147,27 @@ def test_a_server_killed_without_room(small):
     world.check()
 
 
+def test_a_job_that_could_start_at_once_without_room(small):
+    """It is made ready while its submit is being committed, and the commit fails."""
+    world, server = small, small.server.start()
+    world.submit("quick")
+    world.settle()
+    fill(world)
+    reply = refused(world)
+    assert reply.status in (503, 507), (reply.status, reply.text)
+    assert set(world.jobs()) == set(world.accepted)
+    make_room(world)
+    eventually(lambda: not world.shims(), what="the end of every supervisor")
+    logs = world.workspace / "reports" / "jobs"
+    eventually(lambda: {path.stem for path in logs.glob("*.log")} <= set(world.accepted),
+               what="the removal of the log")
+    eventually(lambda: server.post("/api/jobs/command", world.body("quick")).status != 507,
+               what="room")
+    world.accepted = {job_id: "quick" for job_id in world.jobs()}
+    world.settle()
+    world.check()
+
+
 def test_a_job_that_fills_the_disk(small):
     world, server = small, small.server.start()
     script = (f"cat /dev/zero > {world.folder}/ballast; echo $RUNYARD_ATTEMPT >> {world.effects}; "

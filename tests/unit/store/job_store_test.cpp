@@ -231,6 +231,28 @@ TEST_F(JobStoreTest, WritesAreAppliedAndAnsweredInTheOrderOfTheCalls) {
   EXPECT_EQ(get(0).note, "200");
 }
 
+TEST_F(JobStoreTest, WhatIsWrittenTogetherIsOneTransaction) {
+  store_.reset();
+  std::atomic<int> transactions = 0;
+  std::atomic<std::size_t> writes = 0;
+  auto opened = JobStore::open(folder_.path(), [&](double, std::size_t count) {
+    ++transactions;
+    writes += count;
+  });
+  ASSERT_TRUE(opened);
+  store_ = std::move(opened->store);
+  {
+    const JobStore::Together together(*store_);
+    for (int n = 1; n <= 3; ++n) store_->insert({share(numbered(n))}, {}, {});
+    std::this_thread::sleep_for(50ms);  // time enough for a writer that does not wait
+    EXPECT_EQ(transactions, 0);
+  }
+  ASSERT_TRUE(wait_for([&](auto done) { store_->flush(std::move(done)); }));
+  EXPECT_TRUE(has(1) && has(2) && has(3));
+  EXPECT_LE(transactions, 2);  // the three, and perhaps the flush by itself
+  EXPECT_EQ(writes, 4U);
+}
+
 TEST_F(JobStoreTest, ManyThreadsSubmitAtOnce) {
   constexpr int kThreads = 8, kEach = 40;
   std::vector<std::thread> threads;
