@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "api/status_title.h"
+#include "core/base/plain_json.h"
 #include "core/base/text.h"
 
 namespace runyard {
@@ -53,7 +54,7 @@ Reply json_text(std::string document, int status) {
 }
 
 Reply json_reply(const json::value& document, int status) {
-  return json_text(json::serialize(document), status);
+  return json_text(plain_json(document), status);
 }
 
 Reply problem(int status, std::string_view detail, const std::vector<FieldError>& fields) {

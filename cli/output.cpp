@@ -8,6 +8,7 @@
 #include <ctime>
 
 #include "cli/terminal.h"
+#include "core/base/plain_json.h"
 
 namespace runyard::cli {
 namespace {
@@ -161,14 +162,12 @@ std::string compact_json(const boost::json::value& value) {
     }
     return "[" + out + "]";
   }
-  return value.is_double() ? fmt::format("{}", value.get_double()) : boost::json::serialize(value);
+  return plain_json(value);
 }
 
 void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 
-void print_json(const boost::json::value& document) {
-  print(boost::json::serialize(document) + "\n");
-}
+void print_json(const boost::json::value& document) { print(plain_json(document) + "\n"); }
 
 void note(std::string_view text) { fmt::print(stderr, "runyard: {}\n", escape_controls(text)); }
 

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <boost/json/array.hpp>
-#include <boost/json/serialize.hpp>
 #include <numeric>
 #include <set>
 
+#include "core/base/plain_json.h"
 #include "core/base/text.h"
 
 namespace runyard {
@@ -79,7 +79,7 @@ std::string join(const std::vector<std::string>& words) {
 }
 
 std::string shown(const json::value& value) {
-  return value.is_string() ? std::string(value.get_string()) : json::serialize(value);
+  return value.is_string() ? std::string(value.get_string()) : plain_json(value);
 }
 
 std::string types_sentence(const json::value& types) {

@@ -129,7 +129,4 @@ class Settings {
 /// expected; for an unknown key the nearest known one); kNotFound when there is no such file.
 Result<Config> load_config(const std::filesystem::path& file, Config defaults = {});
 
-/// The known name nearest to a mistyped one; "" when none is near.
-std::string nearest_name(const std::string& name, const std::vector<std::string>& known);
-
 }  // namespace runyard

@@ -14,6 +14,7 @@
 
 #include "core/base/ids.h"
 #include "core/base/log.h"
+#include "core/base/nearest_name.h"
 #include "core/service/environment.h"
 #include "core/service/job_engine.h"
 #include "core/service/series_file.h"
@@ -359,7 +360,7 @@ Result<std::int64_t> JobService::count_jobs(const std::string& type) {
 Result<JobOptions> JobService::read_options(const JobType& type, const json::value* options) const {
   JobOptions result = type.defaults;
   if (!options || options->is_null()) return result;
-  if (!options->is_object()) return invalid_field("/_job", "must be an object");
+  if (!options->is_object()) return invalid_field("/_job", "_job must be an object");
   OptionReader read(options->get_object());
   read.integer("priority", -Scheduler::kMaxPriority, Scheduler::kMaxPriority, result.priority);
   read.integer("timeout_sec", 0, 10LL * 366 * 86'400, result.timeout_sec);
@@ -465,10 +466,11 @@ Result<std::vector<json::object>> JobService::expand_matrix(const json::object& 
   for (const auto& [key, values] : matrix) {
     const auto* list = values.if_array();
     if (!list || list->empty()) {
-      return invalid_field("/matrix/" + std::string(key), "must be a list of values, not empty");
+      return invalid_field("/matrix/" + std::string(key),
+                           fmt::format("'{}' in matrix must be a list of values, not empty", key));
     }
     if (all.size() * list->size() > kMaxBatch) {
-      return invalid_field("/matrix", fmt::format("gives more than {} jobs", kMaxBatch));
+      return invalid_field("/matrix", fmt::format("matrix gives more than {} jobs", kMaxBatch));
     }
     std::vector<json::object> next;
     for (const auto& base : all) {

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "core/base/plain_json.h"
 #include "core/base/text.h"
 #include "core/workspace/documents.h"
 
@@ -177,7 +178,7 @@ json::value convert_cell(const json::value& value, CellKind kind) {
     if (value.is_double() && !std::isfinite(value.get_double())) return nullptr;
     return kind == CellKind::kInteger ? to_whole(value) : to_fraction(value);
   }
-  return json::string(json::serialize(value));
+  return json::string(plain_json(value));
 }
 
 }  // namespace runyard

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "core/base/plain_json.h"
 #include "core/base/text.h"
 #include "core/workspace/documents.h"
 
@@ -54,7 +55,7 @@ json::value text_member(const json::object& object, std::string_view key) {
   const json::value& value = member(object, key);
   if (value.is_string() || value.is_null()) return value;
   if (value.is_object() || value.is_array()) return nullptr;
-  return json::string(json::serialize(value));
+  return json::string(plain_json(value));
 }
 
 json::array ticker_list(const json::object& object, std::string_view key) {
@@ -65,7 +66,7 @@ json::array ticker_list(const json::object& object, std::string_view key) {
       if (item.is_string()) {
         add_ticker(tickers, item.get_string());
       } else if (item.is_number() || item.is_bool()) {
-        add_ticker(tickers, json::serialize(item));
+        add_ticker(tickers, plain_json(item));
       }
     }
   } else if (const auto* text = value.if_string()) {

@@ -70,6 +70,7 @@ def test_registry(written):
         {**common, "mode": "base", "ticker": "ALL", "model_final_path": f"runs/{RUN}/models/base/final.zip",
          "status": "MISSING_METRICS", **dict.fromkeys(numbers)}])
     assert list(reply.json[0]) == MODEL_COLUMNS
+    assert '"precision":0.5,' in reply.text  # as people write it, and not 5E-1
     assert [row["mode"] for row in written.get("/api/registry/models?min_lift=1")] == ["finetune"]
     page = written.request("GET", "/api/registry/models?sort=ticker_asc&limit=1&offset=1")
     assert [row["ticker"] for row in page.json] == ["TSM"] and page.headers["X-Total-Count"] == "2"

@@ -92,6 +92,15 @@ TEST(InputSchema, TellsAllErrorsAtOnce) {
             "/a: a is required");
 }
 
+TEST(InputSchema, TellsFractionsAsPeopleWriteThem) {
+  EXPECT_EQ(problems(compile_property(R"({"maximum": 0.5})"), R"({"x": 0.75})"),
+            "/x: x must be at most 0.5");
+  EXPECT_EQ(problems(compile_property(R"({"enum": [0.25, 0.1]})"), R"({"x": 0.75})"),
+            "/x: x must be 0.25 or 0.1");
+  EXPECT_EQ(problems(compile_property(R"({"multipleOf": 0.25})"), R"({"x": 0.3})"),
+            "/x: x must be a multiple of 0.25");
+}
+
 TEST(InputSchema, RefusesUnknownFieldsWhateverTheSchemaSays) {
   EXPECT_EQ(problems(compile_property("{}", R"(, "additionalProperties": true)"),
                      R"({"x": 1, "zzzzzz": 1})"),

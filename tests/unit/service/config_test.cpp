@@ -407,11 +407,5 @@ TEST_F(Together, WhatIsShownCanBeReadAgain) {
   EXPECT_EQ(everything(*again.config()), everything(*settings.config()));
 }
 
-TEST(NearestName, IsNearOrNone) {
-  EXPECT_EQ(nearest_name("slot", {"slots", "gpus"}), "slots");
-  EXPECT_EQ(nearest_name("max_qeued", {"slots", "max_queued"}), "max_queued");
-  EXPECT_EQ(nearest_name("zebra", {"slots", "gpus"}), "");
-}
-
 }  // namespace
 }  // namespace runyard
