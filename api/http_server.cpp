@@ -7,8 +7,10 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstring>
 #include <thread>
 
 #include "api/observer.h"
@@ -258,10 +260,13 @@ Result<> HttpServer::Impl::start() {
     endpoint_->serveThreaded();
   } catch (const std::exception& error) {
     endpoint_.reset();
-    return make_error(ErrorKind::kConflict,
-                      fmt::format("cannot listen on {} port {}: {}; is another server there? "
-                                  "--port takes another one",
-                                  options_.host, options_.port, error.what()));
+    const std::string why = error.what();
+    const bool is_taken = why.find(std::strerror(EADDRINUSE)) != std::string::npos;
+    return make_error(
+        ErrorKind::kConflict,
+        fmt::format("cannot listen on {} port {}: {}; {}", options_.host, options_.port, why,
+                    is_taken ? "is another server there? --port takes another one"
+                             : "--host takes an address of this machine, such as 127.0.0.1"));
   }
   return {};
 }

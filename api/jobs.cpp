@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 
 #include "api/routes.h"
+#include "core/base/text.h"
 
 namespace runyard {
 namespace {
@@ -11,7 +12,9 @@ namespace json = boost::json;
 
 constexpr std::size_t kMaxKey = 255;
 constexpr std::int64_t kMaxPriority = 1'000'000;
+constexpr std::int64_t kMaxTimeout = 10LL * 366 * 86'400;
 constexpr std::size_t kMaxTags = 50;
+constexpr std::size_t kMaxTag = 100;
 constexpr std::size_t kMaxNote = 4000;
 const std::vector<std::string> kStatuses = {"QUEUED", "RUNNING", "SUCCESS", "FAILED", "CANCELLED"};
 
@@ -36,6 +39,12 @@ Result<std::optional<IdempotencyKey>> read_key(const Call& call, const std::stri
   return std::optional<IdempotencyKey>({key, body_hash(call, route)});
 }
 
+/// 422. `detail` is all that some clients show, so it names the field of the first mistake.
+Reply refused(const std::vector<FieldError>& mistakes) {
+  const FieldError& first = mistakes.front();
+  return problem(422, first.pointer.substr(1) + " " + first.message, mistakes);
+}
+
 Reply submitted(const Result<JobService::Submitted>& result, bool as_list) {
   if (!result) return problem(result.error());
   std::string body;
@@ -57,14 +66,18 @@ json::value take_options(json::object& body) {
   return options;
 }
 
+std::string unknown_type(const JobService& service, std::string_view name) {
+  std::string known;
+  for (const auto& each : service.job_types()) known += (known.empty() ? "" : ", ") + each->slug;
+  return fmt::format("there is no job type '{}'; loaded are: {}", name,
+                     known.empty() ? "none" : known);
+}
+
 Reply submit(JobService& service, const Call& call) {
   const std::string& slug = call.path.at("slug");
   const JobTypePtr type = service.find_slug(slug);
   if (!type) {
-    std::string known;
-    for (const auto& each : service.job_types()) known += (known.empty() ? "" : ", ") + each->slug;
-    return problem(404, fmt::format("there is no job type '{}'; loaded are: {}", slug,
-                                    known.empty() ? "none" : known));
+    return problem(404, unknown_type(service, slug));
   }
   auto body = read_object(call);
   if (!body) return problem(body.error());
@@ -75,6 +88,15 @@ Reply submit(JobService& service, const Call& call) {
   if (!key) return problem(key.error());
   return submitted(service.submit({{type, std::move(*body), std::move(*options), ""}}, *key),
                    false);
+}
+
+/// What a member of a batch has to be.
+std::string batch_rule(std::string_view name) {
+  if (name == "type") return "must be the name of a job type";
+  if (name == "params") return "must be an object of inputs";
+  if (name == "matrix") return "must be an object of inputs, each with a list of values";
+  if (name == "group") return "must be the name of a group";
+  return "is not known here; a batch is {type, params, matrix, group, _job}";
 }
 
 Reply batch(JobService& service, const Call& call) {
@@ -92,7 +114,10 @@ Reply batch(JobService& service, const Call& call) {
       for (const auto& each : service.job_types()) {
         if (each->type == wanted) type = each;
       }
-      if (!type) mistakes.push_back({"/type", "there is no job type '" + wanted + "'"});
+      if (!type) {
+        const std::string unknown = unknown_type(service, wanted);
+        return problem(422, unknown, {{"/type", unknown}});
+      }
     } else if (name == "params" && value.is_object()) {
       params = value.get_object();
     } else if (name == "matrix" && value.is_object()) {
@@ -100,12 +125,11 @@ Reply batch(JobService& service, const Call& call) {
     } else if (name == "group" && value.is_string()) {
       group = std::string(value.get_string());
     } else if (!value.is_null()) {
-      mistakes.push_back({"/" + std::string(name),
-                          "is not expected here; a batch is {type, params, matrix, group}"});
+      mistakes.push_back({"/" + std::string(name), batch_rule(name)});
     }
   }
-  if (!type && mistakes.empty()) mistakes.push_back({"/type", "name the job type"});
-  if (!mistakes.empty()) return problem(422, mistakes.front().message, mistakes);
+  if (!type && mistakes.empty()) mistakes.push_back({"/type", "is missing: name the job type"});
+  if (!mistakes.empty()) return refused(mistakes);
   auto options = service.read_options(*type, &job_options);
   if (!options) return problem(options.error());
   if (!group.empty()) {
@@ -143,10 +167,10 @@ Reply rerun(JobService& service, const Call& call) {
   const json::value job_options = take_options(body);
   json::object params = job.params;
   for (const auto& [name, value] : body) {
-    if (name != "params" || !value.is_object()) {
-      return problem(422, "rerun takes {params, _job}",
-                     {{"/" + std::string(name), "is not expected"}});
+    if (name != "params") {
+      return refused({{"/" + std::string(name), "is not known here; a rerun is {params, _job}"}});
     }
+    if (!value.is_object()) return refused({{"/params", "must be an object of inputs"}});
     for (const auto& [key, replaced] : value.get_object()) params[key] = replaced;
   }
   // The same options as before, but for what it waited for.
@@ -162,7 +186,7 @@ Reply rerun(JobService& service, const Call& call) {
   if (job_options.is_object()) {
     for (const auto& [name, value] : job_options.get_object()) options[name] = value;
   } else if (!job_options.is_null()) {
-    return problem(422, "_job must be an object", {{"/_job", "must be an object"}});
+    return refused({{"/_job", "must be an object"}});
   }
   const json::value merged(std::move(options));
   auto read = service.read_options(*type, &merged);
@@ -184,13 +208,21 @@ Reply recent(JobService& service, const Call& call) {
   if (const std::string status = text("status"); !status.empty()) {
     filter.status = parse_status(status);
     if (!filter.status) {
-      return problem(422, "status is one of QUEUED, RUNNING, SUCCESS, FAILED, CANCELLED");
+      const std::string rule = fmt::format("'status' is one of {}", fmt::join(kStatuses, ", "));
+      return problem(422, rule, {{"/status", rule}});
     }
   }
   filter.job_type = text("job_type");
   filter.group = text("group");
   filter.text = text("q");
   filter.before = text("before");
+  // A page behind a job that is gone would look like the end of the list.
+  if (!filter.before.empty() && !service.find(filter.before)) {
+    const std::string rule =
+        fmt::format("'before' is the id of a job, and there is no job '{}' (any more)",
+                    ellipsize(filter.before, 64));
+    return problem(422, rule, {{"/before", rule}});
+  }
   const auto page = service.list(filter, static_cast<std::size_t>(*limit));
   if (!page) return problem(page.error());
   std::string body = "[";
@@ -219,6 +251,28 @@ Reply cancel(JobService& service, const Call& call) {
   return view ? json_text(view->document(), 202) : problem(view.error());
 }
 
+/// What a member of a PATCH has to be.
+std::string change_rule(std::string_view name) {
+  if (name == "priority") {
+    return fmt::format("must be a whole number from {} to {}", -kMaxPriority, kMaxPriority);
+  }
+  if (name == "timeout_sec") {
+    return fmt::format("must be a whole number of seconds from 0 (never) to {}", kMaxTimeout);
+  }
+  if (name == "note") {
+    return fmt::format("must be a text of at most {} bytes without control characters, or null",
+                       kMaxNote);
+  }
+  if (name == "tags") {
+    return fmt::format(
+        "must be a list of at most {} texts, each of at most {} bytes without "
+        "control characters",
+        kMaxTags, kMaxTag);
+  }
+  if (name == "params") return "must be an object of inputs";
+  return "cannot be changed; PATCH takes priority, timeout_sec, tags, note and params";
+}
+
 Reply change(JobService& service, const Call& call) {
   const auto body = read_object(call);
   if (!body) return problem(body.error());
@@ -235,28 +289,29 @@ Reply change(JobService& service, const Call& call) {
         value.get_int64() <= kMaxPriority) {
       change.priority = static_cast<int>(value.get_int64());
     } else if (name == "timeout_sec" && value.is_int64() && value.get_int64() >= 0 &&
-               value.get_int64() <= 10LL * 366 * 86'400) {
+               value.get_int64() <= kMaxTimeout) {
       change.timeout_sec = value.get_int64();
     } else if (name == "note" && value.is_string() && clean(value.get_string(), kMaxNote)) {
       change.note = std::string(value.get_string());
+    } else if (name == "note" && value.is_null()) {
+      change.note = "";
     } else if (name == "params" && value.is_object()) {
       change.params = value.get_object();
     } else if (name == "tags" && value.is_array() && value.get_array().size() <= kMaxTags) {
       change.tags.emplace();
       for (const auto& tag : value.get_array()) {
-        if (tag.is_string() && clean(tag.get_string(), 100)) {
+        if (tag.is_string() && clean(tag.get_string(), kMaxTag)) {
           change.tags->emplace_back(tag.get_string());
         } else {
-          mistakes.push_back({"/tags", "must be texts of at most 100 bytes"});
+          mistakes.push_back({"/tags", change_rule(name)});
+          break;
         }
       }
     } else {
-      mistakes.push_back({"/" + std::string(name),
-                          "cannot be changed so; PATCH takes priority, timeout_sec, tags, note and "
-                          "params"});
+      mistakes.push_back({"/" + std::string(name), change_rule(name)});
     }
   }
-  if (!mistakes.empty()) return problem(422, mistakes.front().message, mistakes);
+  if (!mistakes.empty()) return refused(mistakes);
   const auto view = service.change(call.path.at("id"), std::move(change));
   return view ? json_text(view->document()) : problem(view.error());
 }

@@ -522,6 +522,49 @@ def test_patch(queue):
     assert record["tags"] == [] and record["status"] == "SUCCESS"
 
 
+def test_a_wrong_change_is_told_with_its_rule(queue):
+    blocking = queue.gated("rules-gate", slots=2)
+    queue.running(blocking)
+    for change, words in (({"priority": "high"}, "priority must be a whole number from -1000000 to 1000000"),
+                          ({"timeout_sec": -1}, "timeout_sec must be a whole number of seconds"),
+                          ({"note": "x" * 4001}, "note must be a text of at most 4000 bytes"),
+                          ({"tags": ["a", 1]}, "tags must be a list of at most 50 texts"),
+                          ({"tags": "a"}, "tags must be a list"),
+                          ({"params": []}, "params must be an object"),
+                          ({"status": "SUCCESS"}, "status cannot be changed; PATCH takes priority")):
+        reply = queue.request("PATCH", f"/api/jobs/{blocking}", change)
+        assert reply.status == 422 and words in reply.json["detail"], reply.text
+        [name] = change
+        assert [error["pointer"] for error in reply.json["errors"]] == [f"/{name}"]
+    for path, body, words in (
+            ("batch", {"type": 5}, "type must be the name of a job type"),
+            ("batch", {}, "type is missing"),
+            ("batch", {"type": "nope"}, "there is no job type 'nope'; loaded are: "),
+            ("batch", {"type": "command", "matrix": []}, "matrix must be an object"),
+            ("batch", {"type": "command", "matrix": {"label": []}}, "'label' in matrix must be a list"),
+            ("batch", {"type": "command", "colour": 1}, "colour is not known here; a batch is"),
+            ("command", {"script": "true", "_job": []}, "_job must be an object"),
+            (f"{blocking}/rerun", {"params": []}, "params must be an object"),
+            (f"{blocking}/rerun", {"script": "true"}, "script is not known here; a rerun is")):
+        reply = queue.post(f"/api/jobs/{path}", body)
+        assert reply.status == 422 and words in reply.json["detail"], reply.text
+    patched = queue.request("PATCH", f"/api/jobs/{blocking}", {"note": "see"})
+    assert patched.json["note"] == "see"
+    assert queue.request("PATCH", f"/api/jobs/{blocking}", {"note": None}).json["note"] is None
+    queue.open("rules-gate")
+    queue.succeed(blocking)
+
+
+def test_a_page_behind_a_job_that_is_gone_is_not_the_end_of_the_list(queue):
+    kept, gone = queue.submit("true"), queue.submit("true")
+    queue.succeed(kept, gone)
+    assert queue.get(f"/api/jobs/recent?before={gone}&limit=1")[0]["job_id"] == kept
+    assert queue.request("DELETE", f"/api/jobs/{gone}").status == 204
+    for before in (gone, "zzz"):
+        reply = queue.request("GET", f"/api/jobs/recent?before={before}")
+        assert reply.status == 422 and reply.json["errors"][0]["pointer"] == "/before", reply.text
+
+
 def test_delete(queue):
     blocking = queue.gated("delete-gate", slots=2)
     queue.running(blocking)
