@@ -12,6 +12,7 @@
 
 #include "cli/terminal.h"
 #include "core/base/files.h"
+#include "core/base/nearest_name.h"
 #include "core/base/text.h"
 
 namespace runyard::cli {
@@ -84,11 +85,39 @@ void add_common_options(CLI::App& app, Target& target, bool& json) {
          fmt::format("Address of the server\n[default: $RUNYARD_SERVER, else {}]", kDefaultServer))
       ->type_name("URL");
   app.add_option("--token", target.token,
-                 "Token, if the server asks for one; others can see it here, so prefer\n"
-                 "$RUNYARD_TOKEN or the file ~/.config/runyard/token [default]")
-      ->type_name("");
+                 "Token, if the server asks for one; others on this machine can see it here\n"
+                 "[default: $RUNYARD_TOKEN, else the file ~/.config/runyard/token]")
+      ->type_name("TOKEN");
   app.add_flag("--json", json, "Print the server's answer as one line of JSON");
 }
+
+namespace {
+
+/// What CLI11 says, but where that does not help.
+std::string told(const CLI::App& app, const CLI::ParseError& error) {
+  const std::string text = error.what();
+  constexpr std::string_view kConversion = "Could not convert: ";
+  if (const auto is = text.find(" = "); text.starts_with(kConversion) && is != text.npos) {
+    return fmt::format("{}: '{}' is no number, or one too large",
+                       text.substr(kConversion.size(), is - kConversion.size()),
+                       text.substr(is + 3));
+  }
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) == nullptr) return text;
+  std::vector<std::string> known;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+  }
+  for (const std::string& word : app.remaining()) {
+    if (!word.starts_with("--")) continue;
+    const std::string name = word.substr(0, word.find('='));
+    const std::string near = nearest_name(name, known);
+    return fmt::format("there is no option {}{}", name,
+                       near.empty() ? "" : "; did you mean " + near + "?");
+  }
+  return text;
+}
+
+}  // namespace
 
 std::optional<int> parse_args(CLI::App& app, const Args& args) {
   // `--x=` is an empty value; CLI11 would take the next word instead.
@@ -108,7 +137,7 @@ std::optional<int> parse_args(CLI::App& app, const Args& args) {
     app.exit(help);
     return kOk;
   } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "error: {}\nSee {} --help.\n", escape_controls(error.what()),
+    fmt::print(stderr, "error: {}\nSee {} --help.\n", escape_controls(told(app, error)),
                app.get_name());
     return kUsage;
   }

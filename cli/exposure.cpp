@@ -27,12 +27,18 @@ Result<> check_exposed(const Config& config) {
             ? fmt::format("listening on {} lets everyone on the network try to call this server",
                           config.host)
             : "the configuration asks for tokens ('server.auth' or 'server.trusted_proxies')";
+    const std::string instead =
+        is_loopback(config.host)
+            ? ""
+            : fmt::format(
+                  "; or listen on 127.0.0.1 and forward the port: ssh -L {0}:127.0.0.1:{0} "
+                  "THIS-MACHINE",
+                  config.port == 0 ? 8000 : config.port);
     return make_error(
         ErrorKind::kInvalid,
         fmt::format("{}, and there is no token yet. Make one: `runyard token add NAME --role admin "
-                    "--state-dir {}`; or listen on 127.0.0.1 and forward the port: ssh -L "
-                    "{}:127.0.0.1:{} THIS-MACHINE",
-                    why, config.state_dir.string(), config.port, config.port));
+                    "--state-dir {}`{}",
+                    why, config.state_dir.string(), instead));
   }
   if (is_loopback(config.host) && config.trusted_proxies.empty()) return {};
   // On loopback alone this is the users' own affair; and on WSL's drives everything looks writable.

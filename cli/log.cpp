@@ -17,6 +17,7 @@ namespace runyard::cli {
 namespace {
 
 constexpr std::int64_t kTailBytes = 1 << 20;
+constexpr int kMostLines = 1 << 20;  // a line has a byte at least
 
 /// The last `count` lines of a text; a newline at its end does not begin another line.
 std::string_view last_lines(std::string_view text, int count) {
@@ -137,7 +138,7 @@ int run_log(const Args& args) {
                          "Go on until the job has ended, and exit with its code");
   command.app()
       .add_option("-n,--tail", tail, "Begin with the last N lines (of the last MiB)")
-      ->check(CLI::NonNegativeNumber.description(""))
+      ->check(CLI::Range(0, kMostLines).description(""))
       ->type_name("N");
   auto* lines = command.app()
                     .add_option("--lines", range,

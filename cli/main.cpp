@@ -1,6 +1,9 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <exception>
 #include <string>
 #include <string_view>
@@ -88,6 +91,16 @@ int run_host(const Args& args) {
   return run_plugin_host(kPluginHostFd);
 }
 
+/// A result that was not written, onto a full disk for instance, is no success.
+int check_output(int code) {
+  errno = 0;
+  const bool is_flushed = std::fflush(stdout) == 0;
+  if (is_flushed && std::ferror(stdout) == 0) return code;
+  fmt::print(stderr, "error: the output could not be written{}{}\n", errno == 0 ? "" : ": ",
+             errno == 0 ? "" : std::strerror(errno));
+  return code == kOk ? kFailed : code;
+}
+
 int dispatch(const Args& words) {
   if (words.empty() || words[0] == "--help" || words[0] == "-h" || words[0] == "help") {
     print_help();
@@ -98,7 +111,10 @@ int dispatch(const Args& words) {
     return kOk;
   }
   for (const Entry& entry : kCommands) {
-    if (words[0] == entry.name) return entry.run(Args(words.begin() + 1, words.end()));
+    if (words[0] != entry.name) continue;
+    const int code = entry.run(Args(words.begin() + 1, words.end()));
+    // What a server has said at its start is no result.
+    return entry.run == run_serve || entry.run == run_host ? code : check_output(code);
   }
   const bool option = words[0].starts_with("-");
   fmt::print(

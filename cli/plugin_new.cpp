@@ -60,6 +60,10 @@ int run_plugin_new(const Args& args) {
                            "a job type begins with a small letter and has small letters, digits "
                            "and '_' in it, at most 64, such as model_report"));
   }
+  if (is_reserved_slug(default_slug(type))) {
+    return fail(make_error(ErrorKind::kInvalid,
+                           "'" + type + "' is a name that the API has itself; choose another"));
+  }
   const fs::path root = folder.empty() ? fs::path(type) : fs::path(folder);
   std::error_code error;
   if (fs::exists(root, error) && !fs::is_empty(root, error)) {

@@ -84,8 +84,10 @@ int run_serve(const Args& args) {
     if (plugin.state == PluginState::kLoaded) ++loaded;
   }
   if (loaded == 0) spdlog::warn("no job type is loaded: --plugin-dir names a folder of plugins");
+  const bool is_v6 = settings.host.find(':') != std::string::npos;
   fmt::print("Runyard {} serves {} at http://{}:{} with {} job type(s)\n", kVersion,
-             settings.workspace.string(), settings.host, server.port(), loaded);
+             settings.workspace.string(), is_v6 ? "[" + settings.host + "]" : settings.host,
+             server.port(), loaded);
   std::fflush(stdout);
 
   int signal = 0;

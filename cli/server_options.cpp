@@ -58,15 +58,19 @@ void ServerOptions::declare_state_dir(CLI::App& app) {
 }
 
 void ServerOptions::declare_settings(CLI::App& app) {
-  app.add_option("--host", host_, "Address to listen on [default: 127.0.0.1]");
-  app.add_option("--port", port_, "Port to listen on, 0 for any free one [default: 8000]");
+  app.add_option("--host", host_, "Address to listen on [default: 127.0.0.1]")
+      ->type_name("ADDRESS");
+  app.add_option("--port", port_, "Port to listen on, 0 for any free one [default: 8000]")
+      ->check(CLI::Range(0, 65'535).description(""))
+      ->type_name("N");
   app.add_option("--plugin-dir", plugin_dirs_, "Folder of plugins; may be repeated")
       ->type_name("DIR");
   declare_state_dir(app);
   app.add_option("--web-dir", web_dir_, "The built web UI [default: beside the program]")
       ->type_name("DIR");
   app.add_option("--slots", slots_, "Jobs that run at once [default: half of the cores]")
-      ->check(CLI::Range(1, 100'000));
+      ->check(CLI::Range(1, 100'000).description(""))
+      ->type_name("N");
 }
 
 fs::path ServerOptions::file() const {

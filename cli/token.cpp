@@ -28,6 +28,13 @@ class Verb {
   Result<std::filesystem::path> state_dir() const {
     auto config = options_.read().config();
     if (!config) return config.error();
+    // A mistyped workspace would be made, with a token in it that no server knows.
+    if (std::error_code ignored; !std::filesystem::is_directory(config->workspace, ignored)) {
+      return make_error(ErrorKind::kInvalid,
+                        fmt::format("there is no folder {}; name the workspace of the server: "
+                                    "--workspace DIR",
+                                    config->workspace.string()));
+    }
     return config->state_dir;
   }
 

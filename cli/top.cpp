@@ -59,6 +59,8 @@ std::string first_lines(const std::string& text, std::size_t rows) {
   return shown;
 }
 
+constexpr std::size_t kUsualRows = 24;
+
 /// Owns the terminal's second screen while it lives.
 class Screen {
  public:
@@ -72,7 +74,8 @@ class Screen {
   void draw(const std::string& text) {
     // Each line erases what was behind it, and the end what was below: no flicker.
     std::string out = "\x1b[H";
-    for (const char c : first_lines(text, std::max<std::size_t>(terminal_height(), 1))) {
+    const std::size_t known = terminal_height();  // some terminals do not know it
+    for (const char c : first_lines(text, known > 0 ? known : kUsualRows)) {
       if (c == '\n') out += "\x1b[K";
       out += c;
     }

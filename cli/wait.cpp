@@ -140,8 +140,9 @@ int run_wait(const Args& args) {
     }
     if (limit && std::chrono::steady_clock::now() >= *limit) {
       progress.clear();
-      return fail(
-          make_error(ErrorKind::kBusy, fmt::format("{} has not ended within {}", id, timeout)));
+      return fail(make_error(
+          ErrorKind::kBusy,
+          fmt::format("{} has not ended within {}", id, format_duration(*parse_seconds(timeout)))));
     }
     if (job) progress.draw(*job);
     if (!pause_for(pause)) return 130;

@@ -346,6 +346,8 @@ void read_inputs(Fields& fields, JobType& type, Defect& defect) {
 
 }  // namespace
 
+bool is_reserved_slug(std::string_view slug) { return slug == "batch" || slug == "recent"; }
+
 std::string default_slug(std::string_view type) {
   std::string slug(type);
   std::replace(slug.begin(), slug.end(), '_', '-');
@@ -367,9 +369,8 @@ Result<JobType> parse_descriptor(std::string_view text) {
   type.type = fields.name("type", kTypePattern, true);
   type.slug = fields.name("slug", "[a-z][a-z0-9-]{0,63}", false);
   if (type.slug.empty()) type.slug = default_slug(type.type);
-  for (const char* reserved : {"batch", "recent"}) {
-    if (type.slug == reserved)
-      defect.report("slug", quote(reserved) + " is reserved; choose another");
+  if (is_reserved_slug(type.slug)) {
+    defect.report("slug", quote(type.slug) + " is reserved; choose another");
   }
   type.version =
       fields.name("version", "\\d{1,9}\\.\\d{1,9}\\.\\d{1,9}(-[0-9A-Za-z.-]{1,64})?", true);

@@ -16,6 +16,9 @@ Result<JobType> parse_descriptor(std::string_view text);
 /// `eval-metrics` for `eval_metrics`.
 std::string default_slug(std::string_view type);
 
+/// True for what the API has at the place of a slug.
+bool is_reserved_slug(std::string_view slug);
+
 /// True when the configuration's list allows the program: an entry names it, or ends with `*` and
 /// the program begins with what stands before it. An executable has a `/` in its name and a module
 /// has none, so an entry for the one never allows the other by accident.

@@ -83,10 +83,11 @@ class Entry {
     return make(
         Kind::kScalar,
         [=](const Node& node, Config& config) {
-          const bool is_text =
-              node.IsScalar() && (node.Scalar() == "true" || node.Scalar() == "false");
-          if (!is_text) throw SettingMistake{"expects true or false"};
-          config.*member = node.Scalar() == "true";
+          const std::string text = node.IsScalar() ? node.Scalar() : "";  // YAML has three of each
+          const bool is_true = text == "true" || text == "True" || text == "TRUE";
+          const bool is_false = text == "false" || text == "False" || text == "FALSE";
+          if (!is_true && !is_false) throw SettingMistake{"expects true or false"};
+          config.*member = is_true;
         },
         [=](const Config& config) { return json::value(config.*member); });
   }

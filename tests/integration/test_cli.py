@@ -3,6 +3,7 @@
 import json
 import shlex
 import os
+import pty
 import signal
 import subprocess
 
@@ -71,6 +72,47 @@ def test_no_server_is_a_clear_sentence(server):
     for words in (("ls",), ("show", "@"), ("submit", "train"), ("log", "-f", "@"), ("top",)):
         failed = cli(*words, code=3)
         assert "runyard serve" in failed.stderr and failed.stdout == ""
+
+
+def test_what_is_typed_wrong_is_told_with_what_to_type(cli):
+    def said(*words):
+        return cli(*words, code=2).stderr
+
+    assert "no option --confg-path; did you mean --config-path?" in said(
+        "submit", "train", "--confg-path", "configs/smoke.yaml")
+    assert "no option --limt; did you mean --limit?" in said("ls", "--limt=3")
+    assert "no option --zzzzzzzz\n" in said("ls", "--zzzzzzzz")
+    assert "not expected: 7" in said("ls", "7")
+    assert "--priority: 'high' is no number" in said("submit", "train", "--priority", "high")
+    assert "not in range 0 to 1048576" in said("log", "@", "--tail", "-1")
+    assert "not in range 0 to 65535" in said("serve", "--port", "99999")
+
+
+def test_output_that_cannot_be_written_is_a_failure(cli):
+    for words in (("plugins",), ("config", "show"), ("ls", "--json")):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([str(cli.server.runyard), *words], env=cli.environment, stdout=full,
+                                  stderr=subprocess.PIPE, text=True, timeout=TIMEOUT)
+        assert done.returncode == 1 and "No space left on device" in done.stderr, (words, done)
+
+
+def test_top_on_a_terminal_that_does_not_know_its_size(cli):
+    cli.json("submit", "train", "--config-path", "configs/smoke.yaml", "--dry-run", "--follow")
+    mine, its = pty.openpty()
+    top = subprocess.Popen([str(cli.server.runyard), "top"], env=cli.environment, stdin=its, stdout=its,
+                           stderr=its)
+    os.close(its)
+    shown = b""
+    while b"job_" not in shown and len(shown) < 20000:
+        shown += os.read(mine, 4096)
+    top.send_signal(signal.SIGINT)
+    while top.poll() is None:
+        try:
+            os.read(mine, 4096)
+        except OSError:
+            break
+    assert top.wait(TIMEOUT) in (0, 130) and b"job_" in shown, shown
+    os.close(mine)
 
 
 def test_submit_help_comes_from_the_schema(cli):

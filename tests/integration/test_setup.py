@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -54,6 +55,15 @@ def test_config_check_tells_all_mistakes_with_their_lines(workspace):
     assert "has 3 mistakes" in refused.stderr and "'queue.slts'" in refused.stderr
 
 
+def test_a_truth_is_spelt_as_yaml_does(workspace):
+    for text, value in (("true", True), ("True", True), ("TRUE", True), ("False", False)):
+        configure(workspace, f"log: {{access: {text}}}\n")
+        shown = json.loads(run("config", "show", "--workspace", workspace, "--json").stdout)
+        assert shown["log.access"]["value"] is value
+    configure(workspace, "log: {access: yes}\n")
+    assert "expects true or false" in run("config", "check", "--workspace", workspace, code=2).stderr
+
+
 def test_config_check_of_a_file(tmp_path):
     file = tmp_path / "other.yaml"
     file.write_text("queue: {slots: 1, groups: {a: 2}}\n")
@@ -76,6 +86,41 @@ def test_config_show_is_a_configuration(workspace, tmp_path):
         run("config", "show", "--json", "--workspace", workspace, "--config", again))]
     assert values[0] == values[1]
     assert values[0]["queue.gpus"] == [1, 0] and values[0]["server.port"] == 9
+
+
+# ---- names and places ----
+
+def test_a_mistyped_workspace_is_not_made(tmp_path):
+    absent = tmp_path / "absent"
+    for words in (("add", "ada", "--role", "admin"), ("ls",), ("revoke", "ada")):
+        done = run("token", *words, "--workspace", absent, code=2)
+        assert f"there is no folder {absent}" in done.stderr and not absent.exists()
+
+
+def test_a_new_plugin_has_a_name_that_can_be_loaded(tmp_path):
+    for name in ("recent", "batch"):
+        done = run("plugin", "new", name, tmp_path / "new", code=2)
+        assert "choose another" in done.stderr and not (tmp_path / "new").exists()
+
+
+def test_an_address_of_another_machine(workspace, tmp_path):
+    run("token", "add", "ada", "--role", "admin", "--workspace", workspace)
+    done = run("serve", "--workspace", workspace, "--port", 0, "--host", "192.0.2.7", code=1)
+    assert "--host takes an address of this machine" in done.stderr
+    assert "another server" not in done.stderr
+
+
+def test_the_address_that_is_printed_can_be_used(workspace):
+    process = subprocess.Popen([str(RUNYARD), "serve", "--workspace", str(workspace), "--port", "0",
+                                "--host", "::1"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        line = process.stdout.readline()
+        url = re.search(r"http://\[::1\]:\d+", line)
+        assert url, line
+        run("ls", "--server", url[0])
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
 
 
 # ---- doctor ----
