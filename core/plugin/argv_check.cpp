@@ -21,6 +21,12 @@ Error broken(const JobType& type, const std::string& what) {
                     "the plugin '" + type.type + "' made an unusable command: " + what);
 }
 
+/// Any plugin makes long commands of long inputs, so they are told to whoever gave these.
+Error too_long(const std::string& what) {
+  return make_error(ErrorKind::kInvalid, "these inputs make a command of more than " + what +
+                                             ": give fewer or shorter ones");
+}
+
 /// A single dash is an argument by custom (standard input) and no flag.
 bool is_declared(const JobType& type, std::string_view argument) {
   if (!argument.starts_with('-') || argument == "-") return true;
@@ -36,7 +42,7 @@ Result<std::vector<std::string>> read_arguments(const JobType& type, std::string
   if (error || !value.is_array()) return broken(type, "it is no JSON array of strings");
   const json::array& array = value.get_array();
   if (array.size() > kMaxArguments) {
-    return broken(type, "it has more than " + std::to_string(kMaxArguments) + " arguments");
+    return too_long(std::to_string(kMaxArguments) + " arguments");
   }
   std::vector<std::string> arguments;
   std::size_t bytes = 0;
@@ -45,7 +51,7 @@ Result<std::vector<std::string>> read_arguments(const JobType& type, std::string
     std::string argument(entry.get_string());
     bytes += argument.size() + 1;
     if (bytes > kMaxArgumentBytes) {
-      return broken(type, "it is longer than " + std::to_string(kMaxArgumentBytes) + " bytes");
+      return too_long(std::to_string(kMaxArgumentBytes) + " bytes");
     }
     if (argument.find('\0') != std::string::npos) return broken(type, "it has a NUL in it");
     if (!is_declared(type, argument)) {

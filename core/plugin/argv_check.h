@@ -9,9 +9,9 @@
 
 namespace runyard {
 
-/// Reads what a plugin's argv() emitted and holds it to the plugin's promises: at most 1024
-/// arguments, 128 KiB in all, no NUL, and nothing that begins with '-' but the declared flags
-/// (`--flag`, or `--flag=value`). kInternal, with a sentence that names the plugin, otherwise.
+/// Reads what a plugin's argv() emitted and holds it to the plugin's promises: no NUL, and nothing
+/// that begins with '-' but the declared flags (`--flag`, or `--flag=value`). kInternal, with a
+/// sentence that names the plugin, otherwise. kInvalid for more than 1024 arguments, or 128 KiB.
 Result<std::vector<std::string>> read_arguments(const JobType& type, std::string_view text);
 
 /// Reads what argv() emitted with RUNYARD_INVALID: kInvalid with its fields, or kInternal when it

@@ -221,7 +221,11 @@ Result<TriesResult> try_random_inputs(HostClient& host, const std::filesystem::p
     } else if (reply->status != HostReply::Status::kOk) {
       fail("failed: " + reply->text);
     } else if (const auto arguments = read_arguments(type, reply->text); !arguments) {
-      fail("broke a promise: " + arguments.error().message);
+      if (arguments.error().kind == ErrorKind::kInvalid) {
+        ++result.refused;
+      } else {
+        fail("broke a promise: " + arguments.error().message);
+      }
     } else {
       ++result.planned;
     }

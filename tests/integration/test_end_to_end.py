@@ -241,6 +241,12 @@ def test_bad_input_creates_nothing(hostile, slug, body):
     assert sorted(os.listdir(hostile.workspace / "reports" / "jobs")) == files
 
 
+def test_a_command_that_would_be_too_long_is_the_inputs_fault(server):
+    reply = server.post("/api/jobs/train", {"config_path": "configs/base.yaml",
+                                            "overrides": ["a.b=" + "x" * 4000] * 50})
+    assert reply.status == 422 and "give fewer or shorter ones" in reply.json["detail"], reply.text
+
+
 def test_other_refusals(server):
     def refused(status, *request):
         reply = server.request(*request)
