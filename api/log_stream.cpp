@@ -50,6 +50,7 @@ struct Feed {
 
   int listeners = 0;
   UniqueFd log;
+  std::filesystem::path path;  // of the log, once it is open
   int watch = -1;
   JobPtr last;           // the job when it had ended
   bool is_gone = false;  // it was removed
@@ -126,10 +127,17 @@ class LogStreams::Hub : public std::enable_shared_from_this<Hub> {
     if (!view || !log) return;  // it has not begun
     feed.log = std::move(*log);
     if (feed.last) return;
+    feed.path = service_.config().workspace / view->job->log_path();
+    watch(feed);
+  }
+
+  void watch(Feed& feed) {
     if (!watcher_) watcher_ = std::make_unique<FileWatcher>(streams_.context());
-    const auto path = service_.config().workspace / view->job->log_path();
-    feed.watch = watcher_->add(path, [this, weak = std::weak_ptr(active_[feed.job_id])] {
-      if (const auto grown = weak.lock()) wake_soon(grown);
+    feed.watch = watcher_->add(feed.path, [this, weak = std::weak_ptr(active_[feed.job_id])] {
+      const auto grown = weak.lock();
+      if (!grown) return;
+      grown->watch = -1;
+      wake_soon(grown);
     });
   }
 
@@ -140,9 +148,12 @@ class LogStreams::Hub : public std::enable_shared_from_this<Hub> {
       feed->wake_timer = std::make_shared<boost::asio::steady_timer>(streams_.context());
     }
     feed->wake_timer->expires_at(feed->woken_at + kWakePause);
-    feed->wake_timer->async_wait([feed](const boost::system::error_code&) {
+    feed->wake_timer->async_wait([weak = weak_from_this(), feed](const boost::system::error_code&) {
       feed->wakes_soon = false;
       feed->woken_at = Clock::now();
+      // Watched again before the listeners ask: nothing is written in between.
+      const auto self = weak.lock();
+      if (self && feed->watch < 0 && feed->log && feed->listeners > 0) self->watch(*feed);
       feed->channel->wake();
     });
   }

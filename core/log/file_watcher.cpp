@@ -3,17 +3,12 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cstring>
 #include <set>
 
 namespace runyard {
 
-namespace {
-constexpr auto kPause = std::chrono::milliseconds(20);
-}  // namespace
-
-FileWatcher::FileWatcher(boost::asio::io_context& engine) : inotify_(engine), pause_(engine) {
+FileWatcher::FileWatcher(boost::asio::io_context& engine) : inotify_(engine) {
   const int fd = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
   if (fd < 0) return;
   inotify_.assign(fd);
@@ -22,7 +17,8 @@ FileWatcher::FileWatcher(boost::asio::io_context& engine) : inotify_(engine), pa
 
 int FileWatcher::add(const std::filesystem::path& file, std::function<void()> changed) {
   if (!inotify_.is_open()) return -1;
-  const int id = ::inotify_add_watch(inotify_.native_handle(), file.c_str(), IN_MODIFY);
+  const int id =
+      ::inotify_add_watch(inotify_.native_handle(), file.c_str(), IN_MODIFY | IN_ONESHOT);
   if (id >= 0) watches_[id] = std::move(changed);
   return id;
 }
@@ -36,12 +32,7 @@ void FileWatcher::wait() {
                       [this](const boost::system::error_code& error) {
                         if (error) return;
                         tell();
-                        // Equal events that nobody has read are one: those of the pause cost
-                        // little.
-                        pause_.expires_after(kPause);
-                        pause_.async_wait([this](const boost::system::error_code& stopped) {
-                          if (!stopped) wait();
-                        });
+                        wait();
                       });
 }
 
@@ -56,7 +47,10 @@ void FileWatcher::tell() {
       std::memcpy(&event, buffer + at, sizeof event);
       at += static_cast<ssize_t>(sizeof event + event.len);
       if (event.mask & IN_Q_OVERFLOW) {  // some were dropped: it may have been any file
-        for (const auto& [id, call] : watches_) changed.insert(id);
+        for (const auto& [id, call] : watches_) {
+          changed.insert(id);
+          ::inotify_rm_watch(inotify_.native_handle(), id);
+        }
       } else {
         changed.insert(event.wd);
       }
@@ -65,7 +59,8 @@ void FileWatcher::tell() {
   for (const int id : changed) {
     const auto watch = watches_.find(id);
     if (watch == watches_.end()) continue;
-    const auto call = watch->second;  // it may remove itself
+    const auto call = std::move(watch->second);
+    watches_.erase(watch);
     call();
   }
 }

@@ -33,12 +33,19 @@ LogFollower::~LogFollower() {
 
 void LogFollower::start(bool watch) {
   fd_ = UniqueFd(::open(file_.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
-  if (watch) {
-    watch_ = watcher_.add(file_, [weak = weak_from_this()] {
-      if (const auto self = weak.lock()) self->wake();
-    });
-  }
+  may_watch_ = watch;
+  this->watch();
   schedule(0);
+}
+
+void LogFollower::watch() {
+  if (!may_watch_) return;
+  watch_ = watcher_.add(file_, [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (!self) return;
+    self->watch_ = -1;
+    if (!self->scheduled_) self->schedule(kPauseMs);
+  });
 }
 
 void LogFollower::stop() {
@@ -53,10 +60,6 @@ void LogFollower::finish(std::function<void()> done) {
   timer_.cancel();
   scheduled_ = false;
   schedule(0);
-}
-
-void LogFollower::wake() {
-  if (!scheduled_) schedule(kPauseMs);
 }
 
 void LogFollower::schedule(int delay_ms) {
@@ -97,11 +100,11 @@ void LogFollower::read_some() {
   }
   if (grew) changed_(found);
   if (stopped_) return;
-  if (!at_end) {
-    schedule(0);
-  } else if (watch_ < 0) {
-    schedule(kPollMs);
-  }
+  if (!at_end) return schedule(0);
+  if (grew) return schedule(kPauseMs);
+  if (watch_ >= 0) return;
+  watch();
+  schedule(watch_ >= 0 ? 0 : kPollMs);  // what was written before the watch
 }
 
 }  // namespace runyard

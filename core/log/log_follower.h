@@ -12,9 +12,10 @@
 
 namespace runyard {
 
-/// Reads one job's log as it grows and feeds its scanner. Wakes up by the FileWatcher, at most ten
-/// times a second, and reads in pieces, so that no log keeps the engine from its other work. Where
-/// the file cannot be watched it looks every second. Engine thread only.
+/// Reads one job's log as it grows and feeds its scanner. Wakes up by the FileWatcher when a quiet
+/// log grows, then looks ten times a second until it is quiet again, and reads in pieces, so that
+/// no log keeps the engine from its other work. Where the file cannot be watched it looks every
+/// second. Engine thread only.
 class LogFollower : public std::enable_shared_from_this<LogFollower> {
  public:
   /// Called after something was read: `found` when the scanner's findings changed.
@@ -41,7 +42,7 @@ class LogFollower : public std::enable_shared_from_this<LogFollower> {
   int fd() const { return fd_.get(); }
 
  private:
-  void wake();
+  void watch();
   void read_some();
   void schedule(int delay_ms);
 
@@ -53,7 +54,8 @@ class LogFollower : public std::enable_shared_from_this<LogFollower> {
   boost::asio::steady_timer timer_;
   UniqueFd fd_;
   std::int64_t offset_;
-  int watch_ = -1;
+  bool may_watch_ = false;
+  int watch_ = -1;  // -1: there is none now
   bool scheduled_ = false;
   bool stopped_ = false;
   std::function<void()> finished_;

@@ -112,6 +112,7 @@ void JobEngine::insert(std::vector<Job> jobs, std::optional<IdempotencyKey> key,
       for (const JobPtr& job : created) {
         cache_.add(job);
         mirror_->touch(job);
+        journal_.accepted(*job);
       }
     }
     asio::post(io_, [this, created, key, done] {
@@ -125,8 +126,6 @@ void JobEngine::insert(std::vector<Job> jobs, std::optional<IdempotencyKey> key,
       }
     });
     answer(done ? Result<Accepted>(Accepted{ids, false, created}) : done.error());
-    if (!done) return;
-    for (const JobPtr& job : created) journal_.accepted(*job);
   });
   for (const JobPtr& job : created) enqueue(*job);
   pass();

@@ -250,23 +250,24 @@ TEST_F(LogFollowerTest, TwoLogsAreKeptApart) {
   ASSERT_TRUE(run_to_offset(*b, 18));
 }
 
-TEST_F(LogFollowerTest, AWatcherTellsOfFilesThatAreThere) {
-  int first = 0, second = 0, id = -1;
+TEST_F(LogFollowerTest, AWatcherTellsOnceOfFilesThatAreThere) {
+  int first = 0, second = 0, third = 0;
   EXPECT_LT(watcher_.add(folder_ / "none", [] {}), 0);
-  append("", "a");
-  append("", "b");
-  id = watcher_.add(folder_ / "a", [&] {
-    ++first;
-    watcher_.remove(id);  // from inside its own call
-  });
-  watcher_.add(folder_ / "b", [&] { ++second; });
-  append("x", "a");
-  append("x", "b");
+  for (const char* name : {"a", "b", "c"}) append("", name);
+  watcher_.add(folder_ / "a", [&] { ++first; });
+  std::function<void()> again = [&] {
+    ++second;
+    watcher_.add(folder_ / "b", again);  // from inside its own call
+  };
+  watcher_.add(folder_ / "b", again);
+  watcher_.remove(watcher_.add(folder_ / "c", [&] { ++third; }));
+  for (const char* name : {"a", "b", "c"}) append("x", name);
   ASSERT_TRUE(run_until([&] { return first > 0 && second > 0; }));
   append("y", "a");
   append("y", "b");
   ASSERT_TRUE(run_until([&] { return second > 1; }));
-  EXPECT_EQ(first, 1);
+  EXPECT_EQ(first, 1);  // once
+  EXPECT_EQ(third, 0);
   watcher_.remove(12345);
 }
 
