@@ -28,7 +28,7 @@ function expectChinese(sentence: string) {
   expect(words, sentence).not.toMatch(/\$\d|\b(?:slots? of|jobs?|GPUs|free|kept|before|group|its?|the|to|is)\b/);
 }
 
-describe('the server’s reasons for waiting', () => {
+describe('the server’s reasons', () => {
   it('are all known in Chinese: the scheduler’s', () => {
     const expected = literals(between(read('tests/unit/queue/explain_test.cpp'), 'TEST(WaitingFor', '\n}  // namespace'))
       .filter((text) => / before it$| free\b|, but | to succeed$|one at a time$|^paused$|^draining$/.test(text));
@@ -77,6 +77,27 @@ describe('the server’s reasons for waiting', () => {
       ' and {}', 'other job', ' to succeed', 'retry at ', 'paused', 'draining',
       'another {} job to end: they run one at a time', 'job', 'GPU job', ' of slurm.slots',
     ]);
+  });
+
+  it('and how a job ended without a log', () => {
+    for (const [file, literal, sentence = literal] of [
+      ['core/service/job_engine.cpp', 'cancelled before it started'],
+      ['core/service/job_end.cpp', '{} did not succeed, and this job was to run after it', 'job_1 did not succeed, and this job was to run after it'],
+      ['core/exec/attempt.cpp', 'the command was killed by {}', 'the command was killed by SIGKILL'],
+      ['core/exec/attempt.cpp', 'the command ran longer than its timeout and was ended'],
+      ['core/exec/attempt.cpp', 'the log grew above log_max_bytes ({}) and the command was ended', 'the log grew above log_max_bytes (100) and the command was ended'],
+      ['core/exec/attempt.cpp', "the job's supervisor was told to stop, as at a shutdown of the machine"],
+      ['core/exec/attempt.cpp', "the job's supervisor could not be started"],
+      ['core/exec/local_executor.cpp', "the job's supervisor was killed, or the machine went down under it"],
+      ['core/exec/slurm_executor.cpp', 'it was cancelled in Slurm before it began'],
+      ['core/exec/slurm_words.cpp', 'it was cancelled in Slurm'],
+      ['core/exec/slurm_words.cpp', 'Slurm ended the job at its time limit'],
+    ] as const) {
+      expect(read(file), literal).toContain(`"${literal}"`);
+      expectChinese(sentence);
+    }
+    // The last line of a log is the job's own.
+    expect(translate('[ERROR] no model for NONE', sentences)).toBe('[ERROR] no model for NONE');
   });
 
   it('stay as they are when they are not known', () => {

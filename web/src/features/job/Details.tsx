@@ -148,7 +148,7 @@ export function Details({ job, type }: { job: Job; type: JobType | undefined }) 
             [t('job.cpu'), usage && `${formatDuration(usage.user_sec + usage.system_sec)}${seconds > 0 ? ` (${formatNumber((100 * (usage.user_sec + usage.system_sec)) / seconds, 0)} %)` : ''}`],
             [t('job.memory'), usage && formatBytes(usage.max_rss_kb * 1024)],
             [t('options.priority'), job.priority ? formatNumber(job.priority) : ''],
-            [t('options.timeout_sec'), job.timeout_sec ? formatDuration(job.timeout_sec) : ''],
+            [t('job.timeout'), job.timeout_sec ? formatDuration(job.timeout_sec) : ''],
             [t('options.max_retries'), job.max_retries ? (job.retry_lost ? t('job.retryLost', { n: job.max_retries }) : job.max_retries) : ''],
             [t('job.group'), job.group],
             [t('job.executor'), job.executor === 'local' || job.executor === 'slurm' ? t(`executor.${job.executor}`) : job.executor],

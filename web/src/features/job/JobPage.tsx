@@ -115,7 +115,7 @@ function Remark({ job }: { job: Job }) {
       : '';
     return (
       <Alert color={job.status === 'FAILED' ? 'red' : 'yellow'} p="xs" title={reason} icon={<IconInfoCircle size={17} />}>
-        {job.error_message && <span className={`mono ${classes.message}`}>{job.error_message}</span>}
+        {job.error_message && <span className={`mono ${classes.message}`}>{said(job.error_message)}</span>}
       </Alert>
     );
   }

@@ -30,7 +30,7 @@ function columnsOf({ t, said }: I18n, titles: Map<string, string>): ColumnDef<Jo
   const remark = (job: JobRow): string | null => {
     const waits = waitsFor(job);
     if (waits) return said(waits);
-    return job.links.length === 0 ? (job.error_message ?? null) : null;
+    return job.links.length === 0 && job.error_message ? said(job.error_message) : null;
   };
   return [
     {

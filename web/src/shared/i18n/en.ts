@@ -107,6 +107,7 @@ export const en = {
   'job.resources': 'Resources',
   'job.cpu': 'CPU time',
   'job.memory': 'Peak memory',
+  'job.timeout': 'Timeout',
   'job.memoryAsked': 'Memory asked for',
   'job.retryLost': '{n}, also when lost',
   'job.executor': 'Runs on',

@@ -1,8 +1,8 @@
 import type { Sentences } from './index';
 
 /**
- * Why a job waits. The server says it in English (core/queue/explain.cpp, core/exec/slurm_words.cpp);
- * tests/sentences.test.ts reads those files and fails when a sentence is not known here.
+ * Why a job waits, and how it ended when no log says so. The server says it in English (core/queue,
+ * core/exec, core/service); tests/sentences.test.ts reads those files and fails when they change.
  */
 export const sentences: Sentences = [
   [/^(\S+) to succeed$/, '等待 $1 成功'],
@@ -48,6 +48,18 @@ export const sentences: Sentences = [
   [/^Slurm: it is held$/, 'Slurm：已被保留'],
   [/^Slurm: a node that it needs is not available$/, 'Slurm：需要的節點無法使用'],
   [/^Slurm: it waits$/, 'Slurm：等待中'],
+  [/^cancelled before it started$/, '開始前已取消'],
+  [/^(\S+) did not succeed, and this job was to run after it$/, '$1 未成功，而這個工作須在它之後執行'],
+  [/^the command was killed by (\S+)$/, '指令被 $1 終止'],
+  [/^the command ran longer than its timeout and was ended$/, '指令超過時限，已被終止'],
+  [/^the log grew above log_max_bytes \((\d+)\) and the command was ended$/, '記錄檔超過 log_max_bytes（$1），指令已被終止'],
+  [/^the job's supervisor was told to stop, as at a shutdown of the machine$/, '工作的監督程序被要求停止，例如主機關機'],
+  [/^the job's supervisor could not be started$/, '無法啟動工作的監督程序'],
+  [/^the job's supervisor was killed, or the machine went down under it$/, '工作的監督程序被終止，或主機中斷'],
+  [/^it was cancelled in Slurm before it began$/, '開始前已在 Slurm 中取消'],
+  [/^it was cancelled in Slurm$/, '已在 Slurm 中取消'],
+  [/^Slurm ended the job at its time limit$/, 'Slurm 因時限結束了工作'],
+
   // Slurm's own word for it.
   [/^Slurm: (.+)$/, 'Slurm：$1'],
 ];

@@ -109,6 +109,7 @@ export const zhTW: Record<keyof typeof en, string> = {
   'job.resources': '資源',
   'job.cpu': 'CPU 時間',
   'job.memory': '記憶體峰值',
+  'job.timeout': '時限',
   'job.memoryAsked': '要求的記憶體',
   'job.retryLost': '{n}，遺失時也重試',
   'job.executor': '執行於',

@@ -425,86 +425,89 @@ function Viewer({
   return (
     <div className={classes.root} data-large={large || undefined} data-testid="log">
       <div className={classes.bar} role="toolbar" aria-label={t('log.tools')}>
-        <TextInput
-          size="xs"
-          data-search
-          className={classes.search}
-          aria-label={t('log.search')}
-          placeholder={t('log.search')}
-          leftSection={found.busy ? <Loader size={12} /> : <IconSearch size={14} />}
-          value={query.text}
-          onChange={(event) => setQuery({ ...query, text: event.currentTarget.value })}
-          onKeyDown={(event) => {
-            if (event.key === 'Enter') {
-              event.preventDefault();
-              step(event.shiftKey ? -1 : 1);
-            } else if (event.key === 'Escape') {
-              setQuery({ ...query, text: '' });
-              scroller.current?.focus();
-            }
-          }}
-        />
-        <Toggle
-          icon={IconLetterCase}
-          label={t('log.case')}
-          on={!query.ignoreCase}
-          toggle={() => setQuery({ ...query, ignoreCase: !query.ignoreCase })}
-        />
-        <Toggle
-          icon={IconRegex}
-          label={t('log.regex')}
-          on={query.regex}
-          toggle={() => setQuery({ ...query, regex: !query.regex })}
-        />
-        <Act icon={IconChevronUp} label={t('log.previous')} act={() => step(-1)} disabled={matches.length === 0} />
-        <Act icon={IconChevronDown} label={t('log.next')} act={() => step(1)} disabled={matches.length === 0} />
-        <Text size="xs" c={found.error ? 'red' : 'dimmed'} className={`num ${classes.count}`} role="status">
-          {found.error ??
-            (query.text && (matches.length || !found.busy)
-              ? t('log.matches', {
-                  at: match + 1,
-                  n: `${formatNumber(matches.length)}${found.more ? '+' : ''}`,
-                })
-              : '')}
-        </Text>
-        <span className={classes.spread} />
-        <Text size="xs" c="dimmed" className={`num ${classes.total}`}>
-          {t('log.size', { lines: formatNumber(total), size: formatBytes(store.size) })}
-        </Text>
-        {active && (
-          <Button
-            size="compact-xs"
-            variant={follow ? 'light' : 'default'}
-            aria-pressed={follow}
-            onClick={() => {
-              setFollow(!follow);
-              setPosition(shown);
+        <div className={classes.find}>
+          <TextInput
+            size="xs"
+            data-search
+            className={classes.search}
+            aria-label={t('log.search')}
+            placeholder={t('log.search')}
+            leftSection={found.busy ? <Loader size={12} /> : <IconSearch size={14} />}
+            value={query.text}
+            onChange={(event) => setQuery({ ...query, text: event.currentTarget.value })}
+            onKeyDown={(event) => {
+              if (event.key === 'Enter') {
+                event.preventDefault();
+                step(event.shiftKey ? -1 : 1);
+              } else if (event.key === 'Escape') {
+                setQuery({ ...query, text: '' });
+                scroller.current?.focus();
+              }
             }}
-          >
-            {follow ? t('log.following') : t('log.follow')}
-          </Button>
-        )}
-        <Toggle icon={IconTextWrap} label={t('log.wrap')} on={wrap} toggle={() => setWrap(!wrap)} />
-        <Act icon={IconArrowBarToUp} label={t('log.top')} act={() => goTo(0)} />
-        <Act icon={IconArrowBarToDown} label={t('log.bottom')} act={() => goTo(max, active)} />
-        <Act icon={IconCopy} label={selection ? t('log.copyLines') : t('log.copy')} act={() => void copy()} />
-        <Tooltip label={t('log.download')}>
-          <ActionIcon
-            size="sm"
-            component="a"
-            href={`/api/jobs/${encodeURIComponent(jobId)}/log`}
-            download={`${jobId}.log`}
-            aria-label={t('log.download')}
-          >
-            <IconDownload size={15} />
-          </ActionIcon>
-        </Tooltip>
-        <Toggle
-          icon={large ? IconArrowsMinimize : IconArrowsMaximize}
-          label={t(large ? 'log.small' : 'log.large')}
-          on={large}
-          toggle={() => setLarge(!large)}
-        />
+          />
+          <Toggle
+            icon={IconLetterCase}
+            label={t('log.case')}
+            on={!query.ignoreCase}
+            toggle={() => setQuery({ ...query, ignoreCase: !query.ignoreCase })}
+          />
+          <Toggle
+            icon={IconRegex}
+            label={t('log.regex')}
+            on={query.regex}
+            toggle={() => setQuery({ ...query, regex: !query.regex })}
+          />
+          <Act icon={IconChevronUp} label={t('log.previous')} act={() => step(-1)} disabled={matches.length === 0} />
+          <Act icon={IconChevronDown} label={t('log.next')} act={() => step(1)} disabled={matches.length === 0} />
+          <Text size="xs" c={found.error ? 'red' : 'dimmed'} className={`num ${classes.count}`} role="status">
+            {found.error ??
+              (query.text && (matches.length || !found.busy)
+                ? t('log.matches', {
+                    at: match + 1,
+                    n: `${formatNumber(matches.length)}${found.more ? '+' : ''}`,
+                  })
+                : '')}
+          </Text>
+        </div>
+        <div className={classes.tools}>
+          <Text size="xs" c="dimmed" className={`num ${classes.total}`}>
+            {t('log.size', { lines: formatNumber(total), size: formatBytes(store.size) })}
+          </Text>
+          {active && (
+            <Button
+              size="compact-xs"
+              variant={follow ? 'light' : 'default'}
+              aria-pressed={follow}
+              onClick={() => {
+                setFollow(!follow);
+                setPosition(shown);
+              }}
+            >
+              {follow ? t('log.following') : t('log.follow')}
+            </Button>
+          )}
+          <Toggle icon={IconTextWrap} label={t('log.wrap')} on={wrap} toggle={() => setWrap(!wrap)} />
+          <Act icon={IconArrowBarToUp} label={t('log.top')} act={() => goTo(0)} />
+          <Act icon={IconArrowBarToDown} label={t('log.bottom')} act={() => goTo(max, active)} />
+          <Act icon={IconCopy} label={selection ? t('log.copyLines') : t('log.copy')} act={() => void copy()} />
+          <Tooltip label={t('log.download')}>
+            <ActionIcon
+              size="sm"
+              component="a"
+              href={`/api/jobs/${encodeURIComponent(jobId)}/log`}
+              download={`${jobId}.log`}
+              aria-label={t('log.download')}
+            >
+              <IconDownload size={15} />
+            </ActionIcon>
+          </Tooltip>
+          <Toggle
+            icon={large ? IconArrowsMinimize : IconArrowsMaximize}
+            label={t(large ? 'log.small' : 'log.large')}
+            on={large}
+            toggle={() => setLarge(!large)}
+          />
+        </div>
       </div>
       <div
         ref={(element) => {
