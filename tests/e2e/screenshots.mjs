@@ -51,6 +51,7 @@ try {
         const drawer = page.getByRole('dialog');
         await drawer.getByLabel('Overrides').first().fill('seed=12\ntrain.pretrain.steps=8192');
         await drawer.getByRole('row', { name: /overrides/ }).last().waitFor();
+        await drawer.getByTestId('preview').getByText('seed=12').waitFor();
       },
     },
   ];
