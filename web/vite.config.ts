@@ -35,6 +35,7 @@ export default defineConfig({
     include: ['tests/**/*.test.{ts,tsx}'],
     setupFiles: ['tests/setup.ts'],
     restoreMocks: true,
+    testTimeout: 60_000,
     server: { deps: { inline: [/@rjsf/] } },
   },
 });

@@ -1,6 +1,6 @@
-import { screen, waitFor } from '@testing-library/react';
+import { act, screen, waitFor } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
-import { describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { LogLines } from '@/shared/api/types';
 import { LogViewer, parseHash } from '@/shared/log/LogViewer';
 import type { WaitForGrowth } from '@/shared/log/growth';
@@ -18,6 +18,8 @@ const load = vi.fn<LoadLines>(async (query) => {
   );
   return { job_id: 'job', start, lines, total: kLines, size: 1, next: start + count, cut: [], is_complete: true } satisfies LogLines;
 });
+
+afterEach(() => vi.useRealTimers());
 
 const drawn = () => document.querySelectorAll('[data-line]');
 
@@ -45,6 +47,7 @@ describe('LogViewer', () => {
   });
 
   it('asks nothing while the log is quiet, and goes on when it is told of more', async () => {
+    vi.useFakeTimers({ shouldAdvanceTime: true });
     let total = 3;
     let tell: () => void = () => undefined;
     const wait = vi.fn<WaitForGrowth>((_job, _offset, signal) =>
@@ -65,11 +68,11 @@ describe('LogViewer', () => {
     }));
     show(<LogViewer jobId="job" active hash="" onHash={() => undefined} load={short} wait={wait} />);
     await screen.findByText('line 3');
-    await waitFor(() => expect(wait).toHaveBeenCalledTimes(1), { timeout: 5000 });
+    await waitFor(() => expect(wait).toHaveBeenCalledTimes(1));
     expect(wait.mock.calls[0]?.slice(0, 2)).toEqual(['job', 21]);
     const asked = short.mock.calls.length;
     total = 4;
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await act(() => vi.advanceTimersByTimeAsync(60_000));
     expect(short).toHaveBeenCalledTimes(asked);
     tell();
     await screen.findByText('line 4');

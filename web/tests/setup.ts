@@ -1,5 +1,8 @@
 import { afterEach } from 'vitest';
-import { cleanup } from '@testing-library/react';
+import { cleanup, configure } from '@testing-library/react';
+
+// Ends what would never end; a machine that is busy elsewhere takes its time.
+configure({ asyncUtilTimeout: 20_000 });
 
 // What the component library asks of a browser, and jsdom has not.
 class Observer {

@@ -60,7 +60,12 @@ function columnsOf({ t, said }: I18n, titles: Map<string, string>): ColumnDef<Jo
         <>
           <span className={classes.name}>
             <Link to={`/jobs/${job.job_id}`} className={`${classes.id} ellipsis ${job.name ? '' : 'mono'}`} title={job.job_id}>
-              {job.name || job.job_id}
+              {job.name || (
+                <>
+                  <span className={classes.prefix}>job_</span>
+                  {job.job_id.slice('job_'.length)}
+                </>
+              )}
             </Link>
             {job.name && <span className={`mono ellipsis ${classes.sub}`}>{job.job_id}</span>}
           </span>
