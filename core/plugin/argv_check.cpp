@@ -13,6 +13,7 @@ namespace json = boost::json;
 
 constexpr std::size_t kMaxArguments = 1024;
 constexpr std::size_t kMaxArgumentBytes = 128u << 10;
+constexpr std::size_t kSmallInputs = 4096;
 constexpr std::size_t kMaxFields = 100;
 constexpr std::size_t kMaxMessage = 1000;
 
@@ -21,9 +22,10 @@ Error broken(const JobType& type, const std::string& what) {
                     "the plugin '" + type.type + "' made an unusable command: " + what);
 }
 
-/// Any plugin makes long commands of long inputs, so they are told to whoever gave these.
-Error too_long(const std::string& what) {
-  return make_error(ErrorKind::kInvalid, "these inputs make a command of more than " + what +
+/// Any plugin makes long commands of long inputs: then it is told to whoever gave these.
+Error too_long(const JobType& type, const std::string& limit, std::size_t input_bytes) {
+  if (input_bytes <= kSmallInputs) return broken(type, "it has more than " + limit);
+  return make_error(ErrorKind::kInvalid, "these inputs make a command of more than " + limit +
                                              ": give fewer or shorter ones");
 }
 
@@ -36,13 +38,14 @@ bool is_declared(const JobType& type, std::string_view argument) {
 
 }  // namespace
 
-Result<std::vector<std::string>> read_arguments(const JobType& type, std::string_view text) {
+Result<std::vector<std::string>> read_arguments(const JobType& type, std::string_view text,
+                                                std::size_t input_bytes) {
   boost::system::error_code error;
   const json::value value = json::parse({text.data(), text.size()}, error);
   if (error || !value.is_array()) return broken(type, "it is no JSON array of strings");
   const json::array& array = value.get_array();
   if (array.size() > kMaxArguments) {
-    return too_long(std::to_string(kMaxArguments) + " arguments");
+    return too_long(type, std::to_string(kMaxArguments) + " arguments", input_bytes);
   }
   std::vector<std::string> arguments;
   std::size_t bytes = 0;
@@ -51,7 +54,7 @@ Result<std::vector<std::string>> read_arguments(const JobType& type, std::string
     std::string argument(entry.get_string());
     bytes += argument.size() + 1;
     if (bytes > kMaxArgumentBytes) {
-      return too_long(std::to_string(kMaxArgumentBytes) + " bytes");
+      return too_long(type, std::to_string(kMaxArgumentBytes) + " bytes", input_bytes);
     }
     if (argument.find('\0') != std::string::npos) return broken(type, "it has a NUL in it");
     if (!is_declared(type, argument)) {

@@ -1,7 +1,6 @@
 #include "core/plugin/probe.h"
 
-#include <boost/json/serialize.hpp>
-
+#include "core/base/plain_json.h"
 #include "core/base/text.h"
 #include "core/plugin/argv_check.h"
 #include "core/plugin/descriptor.h"
@@ -98,7 +97,7 @@ class Probe {
   }
 
   Result<std::string> ask(const json::object& params, const std::string& name) {
-    return answer(host_.argv(library_, json::serialize(params), deadline_), ProbeRule::kArgv, name);
+    return answer(host_.argv(library_, plain_json(params), deadline_), ProbeRule::kArgv, name);
   }
 
   /// What a call emitted; refuses the library when the call did not work.

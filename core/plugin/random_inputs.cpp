@@ -4,6 +4,7 @@
 #include <limits>
 #include <vector>
 
+#include "core/base/plain_json.h"
 #include "core/base/text.h"
 #include "core/plugin/argv_check.h"
 
@@ -199,7 +200,7 @@ Result<TriesResult> try_random_inputs(HostClient& host, const std::filesystem::p
       ++result.refused;
       continue;
     }
-    const std::string asked = json::serialize(*params);
+    const std::string asked = plain_json(*params);
     const auto fail = [&](const std::string& what) {
       result.defect =
           "argv() " + ellipsize(what, 500) + "; its inputs were " + ellipsize(asked, 500);
@@ -220,7 +221,7 @@ Result<TriesResult> try_random_inputs(HostClient& host, const std::filesystem::p
       }
     } else if (reply->status != HostReply::Status::kOk) {
       fail("failed: " + reply->text);
-    } else if (const auto arguments = read_arguments(type, reply->text); !arguments) {
+    } else if (const auto arguments = read_arguments(type, reply->text, asked.size()); !arguments) {
       if (arguments.error().kind == ErrorKind::kInvalid) {
         ++result.refused;
       } else {

@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/json/serialize.hpp>
 #include <charconv>
 #include <tuple>
 
+#include "core/base/plain_json.h"
 #include "core/base/text.h"
 #include "core/plugin/argv_check.h"
 #include "core/plugin/host_client.h"
@@ -491,8 +491,8 @@ Result<std::vector<std::string>> PluginRegistry::argv(const JobType& type,
       return make_error(ErrorKind::kUnavailable, name + "is quarantined: " + bad->second);
     }
   }
-  const auto reply =
-      plugin->host->argv(plugin->library, json::serialize(params), config_.call_deadline);
+  const std::string inputs = plain_json(params);
+  const auto reply = plugin->host->argv(plugin->library, inputs, config_.call_deadline);
   if (!reply) {
     const HostFailure& failure = reply.error();
     const bool own_fault =
@@ -503,7 +503,7 @@ Result<std::vector<std::string>> PluginRegistry::argv(const JobType& type,
   }
   switch (reply->status) {
     case HostReply::Status::kOk:
-      return read_arguments(type, reply->text);
+      return read_arguments(type, reply->text, inputs.size());
     case HostReply::Status::kInvalid:
       return read_invalid(type, reply->text);
     default:

@@ -29,6 +29,11 @@ TEST_F(Registry, OffersWhatIsInTheFolder) {
   EXPECT_EQ(*argv("ok"), (std::vector<std::string>{"--do", "ok"}));
   EXPECT_EQ(*argv("", "plain_c"), std::vector<std::string>{"--plain"});
 
+  // As people write it, because it may become an argument as it is.
+  EXPECT_EQ(
+      *registry().argv(*registry().find_type("scripted"), {{"do", "inputs"}, {"rate", 0.001}}),
+      std::vector<std::string>{R"({"do":"inputs","rate":0.001})"});
+
   ASSERT_EQ(registry().list().size(), 2u);
   const PluginInfo one = info("scripted.so");
   EXPECT_EQ(one.state, PluginState::kLoaded);

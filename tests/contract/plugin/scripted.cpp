@@ -60,7 +60,7 @@ constexpr const char* kDescriptor = R"({"type": ")" TYPE R"(", "slug": ")" SLUG
         "input_schema": {"type": "object", "properties": {
           "do": {"enum": ["ok", "version", "crash", "loop", "bomb", "slow_bomb", "throw", "exit", "close",
                           "fail", "invalid", "bad_invalid", "status", "flag", "nul", "garbage",
-                          "not_utf8", "many", "flood", "random", "pid", "environment"],
+                          "not_utf8", "many", "flood", "random", "pid", "environment", "inputs"],
                  "default": "ok"},
           "text": {"type": "string"}}},
         "examples": [{"do": ")" EXAMPLE R"("}], "flags": ["--do"]})";
@@ -190,6 +190,13 @@ bool is_slow_now() {
     out = "[\"" + std::to_string(::getpid()) + "\"]";
   } else if (what == "environment") {
     out = environment();
+  } else if (what == "inputs") {
+    out = "[\"";
+    for (const char c : text) {
+      if (c == '"') out += '\\';
+      out += c;
+    }
+    out += "\"]";
   }
 #ifdef MISSING_DEPENDENCY
   a_function_that_no_library_has();
