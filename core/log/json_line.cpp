@@ -5,6 +5,8 @@
 #include <boost/json.hpp>
 #include <cmath>
 
+#include "core/base/plain_json.h"
+#include "core/base/python_json.h"
 #include "core/base/text.h"
 
 namespace runyard {
@@ -58,7 +60,7 @@ Refusal read_artifacts(const json::value& value, JsonLine& line) {
     if (artifact.is_string()) {
       line.artifacts.emplace_back(name, std::string(artifact.get_string()));
     } else if (artifact.is_number()) {
-      line.artifacts.emplace_back(name, json::serialize(artifact));
+      line.artifacts.emplace_back(name, plain_json(artifact));
     } else {
       return wrong("the values in 'artifacts' are texts or numbers");
     }
@@ -97,9 +99,10 @@ Result<std::optional<JsonLine>> read_json_line(std::string_view text) {
   json::parse_options options;
   options.max_depth = kMaxDepth;
   json::error_code error;
-  const json::value document = json::parse(text, error, {}, options);
+  json::value document = json::parse(text, error, {}, options);
+  if (error) document = json::parse(without_nan(text), error, {}, options);
   if (error && RE2::PartialMatch({text.data(), text.size()}, R"(^\{\s*"runyard"\s*:)")) {
-    return wrong("it is not valid JSON (" + error.message() + "); NaN is none, for one");
+    return wrong("it is not valid JSON (" + error.message() + ")");
   }
   if (error || !document.is_object()) return none;
   const json::value* said = document.get_object().if_contains("runyard");

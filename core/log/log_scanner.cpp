@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 
+#include "core/base/plain_json.h"
 #include "core/base/text.h"
 #include "core/log/byte_scan.h"
 #include "core/log/json_line.h"
@@ -130,6 +131,8 @@ void LogScanner::add_params() {
     const auto* value = hint.param.empty() ? nullptr : params_.if_contains(hint.param);
     if (value && value->is_string()) {
       add_hint(hint.name, hint.link, std::string(value->get_string()));
+    } else if (value && (value->is_number() || value->is_bool())) {
+      add_hint(hint.name, hint.link, plain_json(*value));
     }
   }
 }

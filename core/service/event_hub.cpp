@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 
 #include "core/base/clock.h"
+#include "core/base/plain_json.h"
 
 namespace runyard {
 namespace {
@@ -76,8 +77,7 @@ std::optional<std::vector<EventHub::Event>> EventHub::behind(std::uint64_t numbe
   }
   for (std::size_t i = 0; i < events.size(); ++i) {
     if (events[i].data) continue;
-    auto text = std::make_shared<const std::string>(
-        boost::json::serialize(to_json(*unwritten[i], Form::kApi)));
+    auto text = std::make_shared<const std::string>(plain_json(to_json(*unwritten[i], Form::kApi)));
     const std::lock_guard lock(mutex_);
     const std::uint64_t first = last_ - ring_.size() + 1;
     if (events[i].number >= first) {

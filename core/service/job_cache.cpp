@@ -4,12 +4,14 @@
 #include <boost/json.hpp>
 #include <mutex>
 
+#include "core/base/plain_json.h"
+
 namespace runyard {
 namespace {
 
 constexpr std::size_t kUnknownSize = 2048;  // of a document that is not written yet
 
-std::string write(const Job& job) { return boost::json::serialize(to_json(job, Form::kApi)); }
+std::string write(const Job& job) { return plain_json(to_json(job, Form::kApi)); }
 
 }  // namespace
 

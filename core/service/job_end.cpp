@@ -7,6 +7,7 @@
 #include <boost/json.hpp>
 
 #include "core/base/kill_point.h"
+#include "core/base/plain_json.h"
 #include "core/log/log_page.h"
 #include "core/service/job_engine.h"
 #include "core/service/series_file.h"
@@ -108,7 +109,7 @@ void JobEngine::keep_series(const std::string& job_id, const std::vector<Series>
     std::filesystem::remove(file, ignored);
     return;
   }
-  const std::string text = json::serialize(to_json(series));
+  const std::string text = plain_json(to_json(series));
   auto done = make_private_folders(file.parent_path());
   if (done) done = write_file_atomic(file, text);
   if (!done) spdlog::warn("{}: its curves are lost: {}", job_id, done.error().message);

@@ -15,6 +15,7 @@
 #include "core/base/ids.h"
 #include "core/base/log.h"
 #include "core/base/nearest_name.h"
+#include "core/base/plain_json.h"
 #include "core/service/environment.h"
 #include "core/service/job_engine.h"
 #include "core/service/series_file.h"
@@ -597,7 +598,7 @@ Result<LogMatches> JobService::search_log(std::string_view job_id, const LogQuer
 Result<std::string> JobService::series(std::string_view job_id) {
   const auto known = find(job_id);
   if (!known) return known.error();
-  if (known->job->series) return json::serialize(to_json(*known->job->series));
+  if (known->job->series) return plain_json(to_json(*known->job->series));
   auto kept = read_file(series_file(config_.state_dir, known->job->job_id));
   if (!kept && kept.error().kind == ErrorKind::kNotFound) return "[]";
   return kept;

@@ -10,6 +10,7 @@
 #include "core/base/files.h"
 #include "core/base/ids.h"
 #include "core/base/kill_point.h"
+#include "core/base/plain_json.h"
 
 namespace runyard {
 namespace {
@@ -43,7 +44,7 @@ void write_indented(const json::value& value, int depth, std::string& out) {
     }
     out += '\n' + end_indent + ']';
   } else {
-    out += json::serialize(value);
+    out += plain_json(value);
   }
 }
 

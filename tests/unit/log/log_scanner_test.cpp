@@ -471,7 +471,7 @@ TEST(JsonLines, ThatAreWrongAreAWarning) {
        {R"({"runyard": 5})", R"({"runyard": {"progress": "x"}})",
         R"({"runyard": {"progres": 0.5}})", R"({"runyard": {"progress": {"current": 1}}})",
         R"({"runyard": {"progress": {"current": 1, "total": 0}}})",
-        R"({"runyard": {"series": {"loss": NaN}}})", R"({"runyard": {"series": {"loss": "x"}}})",
+        R"({"runyard": {"x": {"step": NaN}}})", R"({"runyard": {"series": {"loss": "x"}}})",
         R"({"runyard": {"series": [1]}})", R"({"runyard": {"status": 1}})",
         R"({"runyard": {"x": {}}})", R"({"runyard": {"artifacts": {"a": {}}}})",
         R"({"runyard": {"series": {"": 1}}})", R"({"runyard": )"}) {
@@ -486,6 +486,19 @@ TEST(JsonLines, ThatAreWrongAreAWarning) {
     scanner->feed(std::string(line) + "\n", 0);
     EXPECT_TRUE(scanner->warnings(false).empty()) << line;
   }
+}
+
+TEST(JsonLines, NaNIsNoPointAndLeavesTheRest) {
+  const auto scanner = scanner_of(with({}));
+  EXPECT_TRUE(scanner->feed(
+      "{\"runyard\": {\"progress\": 0.5, \"x\": {\"step\": 1},"
+      " \"series\": {\"loss\": NaN, \"lr\": 0.001}, \"artifacts\": {\"best\": 0.52}}}\n",
+      0));
+  EXPECT_TRUE(scanner->warnings(false).empty());
+  EXPECT_EQ(scanner->progress()->current, 0.5);
+  ASSERT_EQ(scanner->series().all().size(), 1u);
+  EXPECT_EQ(scanner->series().all()[0].name, "lr");
+  EXPECT_EQ(scanner->artifacts().at("best"), "0.52");
 }
 
 TEST(JsonLines, AreBounded) {
