@@ -312,7 +312,7 @@ void JobEngine::commit(JobPtr job, Answer answer) {
   store_->update(job, [this, job, answer = std::move(answer)](const Result<>& done) {
     if (done) {
       publish(job);
-    } else {
+    } else if (done.error().kind != ErrorKind::kNoSpace) {  // refused with its insert
       spdlog::critical("a change was refused: {}", done.error().message);
     }
     if (answer) answer(done);

@@ -5,6 +5,7 @@
 
 #include <boost/json.hpp>
 #include <chrono>
+#include <unordered_set>
 #include <utility>
 #include <variant>
 
@@ -324,8 +325,15 @@ void JobStore::run_writer() {
     }
     spdlog::error("the database cannot be written, trying again: {}", done.error().message);
     std::vector<Write> kept;
+    std::unordered_set<std::string> refused;  // new jobs that there will not be
     for (Write& write : batch) {
-      if (write.kind == Write::Kind::kInsert || write.kind == Write::Kind::kTake) {
+      const bool is_new = write.kind == Write::Kind::kInsert || write.kind == Write::Kind::kTake;
+      if (write.kind == Write::Kind::kInsert) {
+        for (const JobPtr& job : write.jobs) refused.insert(job->job_id);
+      }
+      const bool of_refused =
+          write.kind == Write::Kind::kUpdate && refused.contains(write.jobs.front()->job_id);
+      if (is_new || of_refused) {
         if (write.done) write.done(done);
       } else {
         write.refused.reset();

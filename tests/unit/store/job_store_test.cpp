@@ -676,6 +676,20 @@ TEST(JobStoreOnAFullDisk, RefusesInsertsAndKeepsUpdates) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().kind, ErrorKind::kNoSpace);
 
+  // What becomes of a new job goes with its insert.
+  std::promise<Result<>> of_start;
+  {
+    const JobStore::Together together(*store);
+    Job started = large;
+    started.status = JobStatus::kRunning;
+    started.seq = 10;
+    store->insert({share(large)}, {}, {});
+    store->update(share(started), [&of_start](const Result<>& done) { of_start.set_value(done); });
+  }
+  const auto start = of_start.get_future().get();
+  ASSERT_FALSE(start);
+  EXPECT_EQ(start.error().kind, ErrorKind::kNoSpace);
+
   Job grown = numbered(1, JobStatus::kRunning);
   grown.seq = 10;
   grown.note = large.note;
