@@ -76,8 +76,8 @@ class JobStore {
   /// New jobs, all or none. On kNoSpace and kInternal nothing of it exists.
   void insert(std::vector<JobPtr> jobs, std::optional<IdempotencyKey> key, Done done);
   /// A newer state of a known job, or of one whose insert is under way: refused with it. Else it
-  /// never fails for good (see the class comment); an update with a lower seq than the stored one, or with a forbidden transition, is kConflict and changes
-  /// nothing.
+  /// never fails for good (see the class comment); an update with a lower seq than the stored one,
+  /// or with a forbidden transition, is kConflict and changes nothing.
   void update(JobPtr job, Done done);
   /// A job from a record of `reports/jobs`, as it is, whether it is known or not: the caller has
   /// decided that it is the better one. Fails like insert().
