@@ -35,13 +35,6 @@ struct Pipe {
   }
 };
 
-std::vector<char*> pointers(std::vector<std::string>& texts) {
-  std::vector<char*> all;
-  for (std::string& text : texts) all.push_back(text.data());
-  all.push_back(nullptr);
-  return all;
-}
-
 /// Starts it in a process group of its own, with no signal blocked; 0 or errno.
 int spawn(std::vector<std::string>& argv, std::vector<std::string>& env,
           const std::filesystem::path& folder, int out, int err, pid_t* pid) {
@@ -63,8 +56,8 @@ int spawn(std::vector<std::string>& argv, std::vector<std::string>& env,
   ::posix_spawnattr_setpgroup(&attributes, 0);
   ::posix_spawnattr_setflags(
       &attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  auto arguments = pointers(argv);
-  auto variables = pointers(env);
+  auto arguments = exec_pointers(argv);
+  auto variables = exec_pointers(env);
   const int error = ::posix_spawnp(pid, arguments[0], &files, &attributes, arguments.data(),
                                    env.empty() ? environ : variables.data());
   ::posix_spawn_file_actions_destroy(&files);
@@ -73,6 +66,13 @@ int spawn(std::vector<std::string>& argv, std::vector<std::string>& env,
 }
 
 }  // namespace
+
+std::vector<char*> exec_pointers(std::vector<std::string>& texts) {
+  std::vector<char*> all;
+  for (std::string& text : texts) all.push_back(text.data());
+  all.push_back(nullptr);
+  return all;
+}
 
 std::filesystem::path find_on_path(const std::string& name) {
   const char* variable = std::getenv("PATH");

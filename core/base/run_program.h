@@ -13,6 +13,10 @@ namespace runyard {
 /// none.
 std::filesystem::path find_on_path(const std::string& name);
 
+/// The texts as exec and posix_spawn take them, with the null pointer at the end; they point into
+/// `texts`.
+std::vector<char*> exec_pointers(std::vector<std::string>& texts);
+
 struct ProgramOutput {
   int exit_code = 0;  ///< 128 + the signal when it was killed by one
   std::string output;

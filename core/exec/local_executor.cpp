@@ -15,6 +15,7 @@
 #include "core/base/files.h"
 #include "core/base/kill_point.h"
 #include "core/base/open_files.h"
+#include "core/base/run_program.h"
 #include "core/exec/attempt.h"
 #include "core/exec/cgroup.h"
 
@@ -31,18 +32,12 @@ constexpr int kQuietRounds = 2;  // /proc is no snapshot: once is not enough
 /// a child that shares our memory (docs/decisions.md).
 int spawn_shim(const std::string& program, std::vector<std::string> words,
                std::vector<std::string> variables, int input, pid_t* pid) {
-  const auto pointers = [](std::vector<std::string>& texts) {
-    std::vector<char*> all;
-    for (std::string& text : texts) all.push_back(text.data());
-    all.push_back(nullptr);
-    return all;
-  };
   posix_spawn_file_actions_t files;
   if (const int error = ::posix_spawn_file_actions_init(&files); error != 0) return error;
   ::posix_spawn_file_actions_adddup2(&files, input, STDIN_FILENO);
   ::posix_spawn_file_actions_addclosefrom_np(&files, STDERR_FILENO + 1);
-  const int error = ::posix_spawn(pid, program.c_str(), &files, nullptr, pointers(words).data(),
-                                  pointers(variables).data());
+  const int error = ::posix_spawn(pid, program.c_str(), &files, nullptr,
+                                  exec_pointers(words).data(), exec_pointers(variables).data());
   ::posix_spawn_file_actions_destroy(&files);
   return error;
 }

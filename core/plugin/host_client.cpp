@@ -20,6 +20,7 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "core/base/run_program.h"
 #include "core/plugin/frame.h"
 
 namespace runyard {
@@ -38,13 +39,6 @@ std::vector<std::string> host_environment() {
        {"LD_LIBRARY_PATH", "LANG", "LC_ALL", "ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS"}) {
     if (const char* value = std::getenv(name)) out.push_back(std::string(name) + '=' + value);
   }
-  return out;
-}
-
-std::vector<char*> pointers(std::vector<std::string>& texts) {
-  std::vector<char*> out;
-  for (std::string& text : texts) out.push_back(text.data());
-  out.push_back(nullptr);
   return out;
 }
 
@@ -223,7 +217,7 @@ int HostClient::start() {
       &attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
   pid_t pid = 0;
   const int code = ::posix_spawn(&pid, command.front().c_str(), &actions, &attributes,
-                                 pointers(command).data(), pointers(environment).data());
+                                 exec_pointers(command).data(), exec_pointers(environment).data());
   ::posix_spawnattr_destroy(&attributes);
   ::posix_spawn_file_actions_destroy(&actions);
   if (code != 0) return code;
